@@ -1,0 +1,1 @@
+"""Pages for the provider's operators and for sub-merchant staff."""

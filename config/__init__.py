@@ -1,0 +1,1 @@
+"""How a process is set up. This floor knows no payments and no merchants."""

@@ -1,0 +1,235 @@
+"""The database: one session, one base class, one way to write.
+
+Reading needs no ceremony. Writing happens only inside `transaction()`, which on SQLite begins
+IMMEDIATE, so that two writers queue instead of failing half way. Nothing slow belongs inside it: no
+network, no hashing, no rendering. SQLite, PostgreSQL and MariaDB or MySQL get the same schema and
+the same meaning.
+"""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    CursorResult,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    event,
+    insert,
+    make_url,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+from sqlalchemy.sql.dml import UpdateBase
+
+POOL_SIZE = 16  # at least the threads of one process; a held connection is a waiting request
+POOL_WAIT_SECONDS = 5
+BUSY_TIMEOUT_MS = 10_000
+STALE_CONNECTION_SECONDS = 1_800
+_MYSQL_DUPLICATE_KEY = 1062
+
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment: aware in, aware UTC out, to the microsecond on every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A moment without its zone cannot be stored.")
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else moment.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def identifier(length: int) -> String:
+    """Text that is compared byte by byte everywhere: `abc` is never `ABC`."""
+    binary = String(length, collation="utf8mb4_bin")
+    return String(length).with_variant(binary, "mysql", "mariadb")
+
+
+def long_text() -> Text:
+    """Text without a practical limit; plain TEXT ends at 64 KiB on MySQL."""
+    return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+big_integer = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Every table's parent: names of constraints and types are the same everywhere."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as a class attribute
+        datetime: UtcDateTime(),
+        int: big_integer,
+        enum.Enum: Enum(enum.Enum, native_enum=False, length=32, create_constraint=False),
+    }
+
+
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+
+
+class WriteOutsideTransaction(RuntimeError):
+    """Somebody wrote without `transaction()`: a defect of ours, never of the input."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Write inside this block: it commits at the end and rolls back on any error."""
+    session = db.session()
+    if _writing.get():
+        raise RuntimeError("A transaction is already open; use cases do not nest them.")
+    release()
+    token = _writing.set(True)
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        _writing.reset(token)
+
+
+def release() -> None:
+    """Give the connection back after reading, for instance before a call over the network."""
+    session = db.session()
+    if _writing.get():
+        raise RuntimeError("A transaction is open; finish it before waiting for anybody.")
+    if session.new or session.dirty or session.deleted:
+        raise WriteOutsideTransaction("Rows were changed outside transaction().")
+    session.commit()
+
+
+def changed_rows(statement: UpdateBase) -> int:
+    """Run one UPDATE or DELETE and answer how many rows it met."""
+    options = {"synchronize_session": False}
+    result = db.session.execute(statement, execution_options=options)
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> bool:
+    """Insert unless a row with the same unique columns stands there; answer whether it was new.
+
+    One statement on every database; the unique constraint decides, never a look beforehand.
+    """
+    target = cast("Table", table.__table__)
+    dialect = db.session.get_bind().dialect.name
+    if dialect in ("postgresql", "sqlite"):
+        build = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        statement = build(target).values(values).on_conflict_do_nothing(index_elements=unique)
+        return cast("CursorResult[Any]", db.session.execute(statement)).rowcount == 1
+    try:
+        db.session.execute(insert(target).values(values))
+    except IntegrityError as error:
+        # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
+        if error.orig is None or error.orig.args[0] != _MYSQL_DUPLICATE_KEY:
+            raise
+        return False
+    return True
+
+
+def can_return_updated() -> bool:
+    """Whether UPDATE … RETURNING exists here; MySQL and MariaDB do not have it."""
+    return bool(db.session.get_bind().dialect.update_returning)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """How connections to this database are made and kept."""
+    backend = make_url(url).get_backend_name()
+    options: dict[str, Any] = {
+        "pool_size": POOL_SIZE,
+        "max_overflow": 0,
+        "pool_timeout": POOL_WAIT_SECONDS,
+        "pool_recycle": STALE_CONNECTION_SECONDS,
+    }
+    if backend in ("mysql", "mariadb"):
+        options["isolation_level"] = "READ COMMITTED"
+        options["connect_args"] = {"charset": "utf8mb4", "init_command": "SET time_zone='+00:00'"}
+    if backend == "sqlite":
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+    return options
+
+
+def init_database(app: Flask, url: str) -> None:
+    """Bind the session of this application to its database."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    db.init_app(app)
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # we say BEGIN ourselves, in `_begin`
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Any) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+
+
+def _refuse_stray_write(state: ORMExecuteState) -> None:
+    if not _writing.get() and (state.is_insert or state.is_update or state.is_delete):
+        raise WriteOutsideTransaction("Write inside transaction().")
+
+
+def _refuse_stray_flush(session: Session, *_: object) -> None:
+    if not _writing.get():
+        raise WriteOutsideTransaction("Write inside transaction().")
+
+
+event.listen(Engine, "connect", _prepare_sqlite)
+event.listen(Engine, "begin", _begin)
+event.listen(db.session, "do_orm_execute", _refuse_stray_write)
+event.listen(db.session, "before_flush", _refuse_stray_flush)

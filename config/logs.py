@@ -1,0 +1,83 @@
+"""One JSON line per event on standard error, with the request's id and without secrets.
+
+Redaction sits at the root: whatever a caller passes, a field whose name speaks of a secret and a
+text that looks like one leave the process as stars.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_STARS = "****"
+_SECRET_NAME = re.compile(
+    r"(secret|password|private_key|api_v3_key|authorization|cookie|api_key|master_key|totp)", re.I
+)
+_SECRET_TEXT = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)"
+    r"|\bwhsec_[A-Za-z0-9+/=]+|\bsk_[0-9a-z]+_[A-Za-z0-9_-]+|\bBearer\s+\S+"
+    r"|(?<=signature=\")[^\"]+)",
+    re.DOTALL,
+)
+
+_Event = MutableMapping[str, Any]
+
+
+def redacted(value: object, name: str = "") -> object:
+    """The value as it may be written down."""
+    if name and _SECRET_NAME.search(name) and not isinstance(value, bool | int):
+        return _STARS
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_STARS, value)
+    if isinstance(value, dict):
+        return {key: redacted(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(item) for item in value]
+    return value
+
+
+def _redact(_logger: object, _method: str, event: _Event) -> _Event:
+    return {name: redacted(value, name) for name, value in event.items()}
+
+
+def configure_logs(level: int = logging.INFO) -> None:
+    """Send our events and the libraries' through the same root."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("apscheduler", "alembic", "werkzeug", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def get_logger(room: str) -> structlog.stdlib.BoundLogger:
+    """The logger of a room; `room` is its module name."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(room=room)
+    return logger

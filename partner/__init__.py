@@ -1,0 +1,1 @@
+"""Who we are to WeChat Pay, and how we talk to it."""

@@ -1,0 +1,1 @@
+"""The money: orders, notifications, bills, reconciliation and the API that serves them."""

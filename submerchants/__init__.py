@@ -1,0 +1,1 @@
+"""The tenants: sub-merchants, their bindings, directories, staff and keys."""
