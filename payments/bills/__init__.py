@@ -1,0 +1,1 @@
+"""Trade bills: fetched once, verified, kept as they came, split by sub-merchant."""

@@ -1,0 +1,1 @@
+"""WeChat Pay's calls to us: verified, kept, applied once, answered."""

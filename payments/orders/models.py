@@ -1,0 +1,83 @@
+"""Orders.
+
+`out_trade_no` is minted here before WeChat Pay hears of the order and never changes: every repeat
+of a call is the same order there. `place_body` is the exact request, because WeChat Pay takes a
+repeat only when nothing in it differs.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from config.database import Base, identifier, long_text
+from submerchants.tenancy import TenantOwned
+
+
+class OrderState(enum.StrEnum):
+    """Our view of an order; WeChat Pay's own word is `trade_state`."""
+
+    CREATED = "CREATED"  # recorded; WeChat Pay may or may not have heard of it
+    PENDING = "PENDING"  # WeChat Pay holds it open for the payer
+    PAID = "PAID"
+    CLOSED = "CLOSED"
+
+
+class TradeType(enum.StrEnum):
+    """How the payer reaches the cashier."""
+
+    JSAPI = "JSAPI"
+
+
+class Order(TenantOwned, Base):
+    """One thing a sub-merchant asks to be paid for."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("sub_merchant_id", "merchant_order_no"),
+        CheckConstraint("amount_fen > 0", name="amount_positive"),
+        CheckConstraint(
+            "refunded_fen >= 0 AND refunded_fen <= amount_fen", name="refunded_within_amount"
+        ),
+        Index("ix_orders_tenant_created", "sub_merchant_id", "created_at", "id"),
+        Index("ix_orders_created", "created_at", "id"),
+        Index("ix_orders_tenant_paid", "sub_merchant_id", "paid_at"),
+        Index("ix_orders_paid", "paid_at"),
+        Index("ix_orders_due", "next_check_at"),
+    )
+
+    id: Mapped[str] = mapped_column(identifier(40), primary_key=True)
+    merchant_order_no: Mapped[str] = mapped_column(identifier(64))  # the sub-merchant's number
+    out_trade_no: Mapped[str] = mapped_column(identifier(32), unique=True)  # ours, sent upstream
+    transaction_id: Mapped[str | None] = mapped_column(identifier(32), unique=True)
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id"))
+    sp_mchid: Mapped[str] = mapped_column(identifier(32))
+    sub_mchid: Mapped[str] = mapped_column(identifier(32))
+    sp_appid: Mapped[str] = mapped_column(identifier(32))
+    sub_appid: Mapped[str | None] = mapped_column(identifier(32))
+    trade_type: Mapped[TradeType]
+    state: Mapped[OrderState]
+    trade_state: Mapped[str | None] = mapped_column(String(32))  # WeChat Pay's word
+    description: Mapped[str] = mapped_column(String(127))
+    amount_fen: Mapped[int]
+    currency: Mapped[str] = mapped_column(String(3))
+    payer_total_fen: Mapped[int | None]
+    refunded_fen: Mapped[int] = mapped_column(default=0)
+    sp_openid: Mapped[str | None] = mapped_column(identifier(128))
+    sub_openid: Mapped[str | None] = mapped_column(identifier(128))
+    bank_type: Mapped[str | None] = mapped_column(String(32))
+    attach: Mapped[str | None] = mapped_column(String(128))
+    request_hash: Mapped[str] = mapped_column(identifier(64))  # what makes two requests the same
+    place_body: Mapped[str] = mapped_column(long_text())
+    prepay_id: Mapped[str | None] = mapped_column(identifier(64))
+    prepaid_at: Mapped[datetime | None]  # the session lives two hours from here
+    last_refusal: Mapped[str | None] = mapped_column(long_text())  # WeChat Pay's last no, as JSON
+    expires_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]  # WeChat Pay's success_time; NULL until it said so
+    closed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    next_check_at: Mapped[datetime | None]  # when the sweep asks next; NULL when nothing is open
+    checks: Mapped[int] = mapped_column(default=0)

@@ -1,0 +1,1 @@
+"""API keys: how a tenant's systems prove who they are."""

@@ -1,0 +1,131 @@
+"""Tenancy belongs to the data layer: a query on a tenant's table without a tenant is refused.
+
+Inside `acting_for(sub_merchant_id)` every query on a `TenantOwned` table sees that tenant's rows
+only, and every new row must be that tenant's. Work that crosses tenants says so and why with
+`across_tenants(reason)`. Anything else raises `NoTenant`: a forgotten filter is a failing test, not
+a leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import ClauseElement, Executable, ForeignKey, Table, event
+from sqlalchemy.orm import (
+    Mapped,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    with_loader_criteria,
+)
+from sqlalchemy.sql import visitors
+
+from config.database import Base, db, identifier
+
+
+class NoTenant(RuntimeError):
+    """A tenant's table was touched without saying for whom: a defect of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    sub_merchant_id: str | None  # None: across all tenants
+    reason: str
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("tenant_scope", default=None)
+_tenant_tables: set[str] = set()
+
+
+class TenantOwned:
+    """Mixin of every table whose rows belong to one sub-merchant."""
+
+    sub_merchant_id: Mapped[str] = mapped_column(
+        identifier(40), ForeignKey("sub_merchants.id"), index=False
+    )
+
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        if name := getattr(cls, "__tablename__", None):
+            _tenant_tables.add(name)
+
+
+@contextmanager
+def acting_for(sub_merchant_id: str) -> Iterator[None]:
+    """See and write this tenant's rows only."""
+    with _scoped(_Scope(sub_merchant_id, "acting for one tenant")):
+        yield
+
+
+@contextmanager
+def across_tenants(reason: str) -> Iterator[None]:
+    """See every tenant's rows; `reason` says why that is right here."""
+    with _scoped(_Scope(None, reason)):
+        yield
+
+
+def enter_tenant(sub_merchant_id: str) -> None:
+    """Act for this tenant until the request ends; `leave_tenant` is called when it does."""
+    _scope.set(_Scope(sub_merchant_id, "the caller's own"))
+
+
+def leave_tenant() -> None:
+    """Forget whom the request acted for."""
+    _scope.set(None)
+
+
+@contextmanager
+def _scoped(scope: _Scope) -> Iterator[None]:
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def _scope_query(state: ORMExecuteState) -> None:
+    scope = _scope.get()
+    if scope is not None and scope.sub_merchant_id is None:
+        return
+    tables = _tenant_tables_in(state.statement)
+    if not tables:
+        return
+    if scope is None:
+        raise NoTenant(f"A query on {', '.join(sorted(tables))} names no tenant.")
+    if not state.is_orm_statement:
+        raise NoTenant("Statements without models cannot be scoped; use across_tenants(reason).")
+    tenant = scope.sub_merchant_id
+    if not state.is_insert:
+        state.statement = state.statement.options(
+            with_loader_criteria(
+                TenantOwned, lambda cls: cls.sub_merchant_id == tenant, include_aliases=True
+            )
+        )
+
+
+def _tenant_tables_in(statement: Executable) -> set[str]:
+    elements = visitors.iterate(cast("ClauseElement", statement))
+    return {
+        element.name
+        for element in elements
+        if isinstance(element, Table) and element.name in _tenant_tables
+    }
+
+
+def _check_new_rows(session: Session, *_: object) -> None:
+    scope = _scope.get()
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if not isinstance(row, TenantOwned) or not isinstance(row, Base):
+            continue
+        if scope is None:
+            raise NoTenant(f"A row of {row.__tablename__} is written without a tenant.")
+        if scope.sub_merchant_id not in (None, row.sub_merchant_id):
+            raise NoTenant(f"A row of {row.__tablename__} belongs to another tenant.")
+
+
+event.listen(db.session, "do_orm_execute", _scope_query)
+event.listen(db.session, "before_flush", _check_new_rows)

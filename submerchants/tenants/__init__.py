@@ -1,0 +1,1 @@
+"""Sub-merchants under a provider, their numbers and their standing."""
