@@ -14,9 +14,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 from flask import Flask
+from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
@@ -44,6 +46,7 @@ POOL_SIZE = 16  # at least the threads of one process; a held connection is a wa
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 STALE_CONNECTION_SECONDS = 1_800
+MIGRATIONS = Path(__file__).parent / "migrations"
 _MYSQL_DUPLICATE_KEY = 1062
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
@@ -199,6 +202,11 @@ def init_database(app: Flask, url: str) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     db.init_app(app)
+
+
+def init_migrations(app: Flask) -> None:
+    """Let `flask db upgrade` find the migrations and the models they lead to."""
+    Migrate(app, db, directory=str(MIGRATIONS), render_as_batch=True, compare_type=True)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
