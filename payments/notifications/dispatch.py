@@ -1,0 +1,97 @@
+"""From an event type to the room that confirms it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Self
+
+from partner.gateway import KeyRing
+from partner.wechatpay import wire
+from partner.wechatpay.errors import Malformed
+from partner.wechatpay.notifications import Envelope
+from partner.wechatpay.resources.transactions import Transaction
+from payments.notifications.models import InboxState
+from payments.orders.confirm import Confirmation, Verdict, confirm_payment, passed_checks
+
+_STATES: Mapping[Verdict, InboxState] = MappingProxyType(
+    {
+        Verdict.APPLIED: InboxState.APPLIED,
+        Verdict.KNOWN: InboxState.REDUNDANT,
+        Verdict.DISAGREES: InboxState.QUARANTINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying a notification came to; `checks` None means that every one of them held."""
+
+    state: InboxState
+    reason: str | None = None
+    checks: Sequence[Mapping[str, object]] | None = None
+    order_id: str | None = None
+    tenant_id: str | None = None
+    out_trade_no: str | None = None
+
+    @classmethod
+    def quarantined(cls, check: str, reason: str) -> Self:
+        return cls(InboxState.QUARANTINED, reason, [{"check": check, "ok": False}])
+
+    @classmethod
+    def kept(cls, reason: str) -> Self:
+        return cls(InboxState.KEPT, reason, [{"check": "signature", "ok": True}])
+
+
+def dispatch(key_ring: KeyRing, envelope: Envelope, plaintext: bytes) -> Applied:
+    """Hand an opened notification to its room, inside the caller's transaction."""
+    room = _ROOMS.get(envelope.event_type)
+    if room is None:
+        return Applied(
+            InboxState.IGNORED,
+            f"no room takes {envelope.event_type}",
+            [{"check": "signature", "ok": True}],
+        )
+    original_type, apply = room
+    if envelope.original_type != original_type:
+        reason = f"original_type is {envelope.original_type}, {original_type} belongs to this event"
+        return Applied.quarantined("original_type", reason)
+    try:
+        return apply(key_ring, wire.read_object(plaintext))
+    except Malformed as fault:
+        return Applied.quarantined("content", f"the content is malformed: {fault}")
+
+
+@cache
+def passed() -> str:
+    """The stored verdicts of a notification that passed every check."""
+    return json.dumps(passed_checks())
+
+
+def _payment(key_ring: KeyRing, content: Mapping[str, object]) -> Applied:
+    paid = Transaction.from_wire(content)
+    if paid.sp_mchid != key_ring.sp_mchid:
+        reason = "it speaks of another provider than the one whose key opened it"
+        return Applied.quarantined("sp_mchid", reason)
+    return _applied(confirm_payment(paid, learned_by="notification"), paid.out_trade_no)
+
+
+def _applied(confirmation: Confirmation, out_trade_no: str) -> Applied:
+    checks = [check.as_dict() for check in confirmation.checks]
+    return Applied(
+        state=_STATES[confirmation.verdict],
+        reason=confirmation.reason,
+        checks=checks or None,
+        order_id=confirmation.order_id,
+        tenant_id=confirmation.sub_merchant_id,
+        out_trade_no=out_trade_no,
+    )
+
+
+_Room = Callable[[KeyRing, Mapping[str, object]], Applied]
+_ROOMS: Mapping[str, tuple[str, _Room]] = MappingProxyType(
+    {"TRANSACTION.SUCCESS": ("transaction", _payment)}
+)

@@ -1,0 +1,83 @@
+"""The address WeChat Pay calls: one for all events of a provider.
+
+It answers within WeChat Pay's five seconds and waits for nobody. The size is capped before anything is read, the raw bytes are taken before any parsing, and a failed
+verification is answered 401, counted, and forgotten.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from flask import Blueprint, Response, jsonify, request
+
+from config.answers import public
+from config.audit import WECHATPAY, acting_as
+from config.logs import get_logger
+from partner.gateway import key_ring
+from partner.wechatpay.errors import Untrusted
+from payments import metrics
+from payments.notifications.receive import receive
+
+MAX_NOTIFICATION_BYTES: Final = 64 * 1024
+LOG_EVERY_SECONDS: Final = 10.0
+
+blueprint = Blueprint("notifications", __name__)
+log = get_logger(__name__)
+
+
+@blueprint.post("/notify/wechatpay/<sp_mchid>")
+@public
+def notify(sp_mchid: str) -> Response:
+    """Take in one notification for this provider. The signature is the caller's only credential."""
+    with metrics.notification_seconds.time():
+        return _answer(sp_mchid)
+
+
+def _answer(sp_mchid: str) -> Response:
+    if request.content_length is None:
+        return _fail(411, "length_required", "Send a Content-Length.")
+    if request.content_length > MAX_NOTIFICATION_BYTES:
+        return _fail(413, "too_large", "The notification is larger than 64 KiB.")
+    body = request.get_data(cache=False)
+    ring = key_ring(sp_mchid)
+    if ring is None:
+        return _fail(404, "unknown_provider", "No such provider here.")
+    try:
+        with acting_as(WECHATPAY):
+            receipt = receive(key_ring=ring, headers=list(request.headers), body=body)
+    except Untrusted as fault:
+        verdict = "probe" if fault.is_signature_probe else fault.reason.value
+        return _fail(401, verdict, "The signature does not hold.")
+    metrics.notifications.labels(receipt.state.value.lower()).inc()
+    return Response(status=204)
+
+
+def _fail(status: int, verdict: str, message: str) -> Response:
+    metrics.notifications.labels(verdict).inc()
+    _refusals.note(verdict)
+    response = jsonify({"code": "FAIL", "message": message})
+    response.status_code = status
+    return response
+
+
+class _RateLimitedLog:
+    """Says at most once in a while that something was turned away, and how often since."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+        self._said_at: dict[str, float] = {}
+
+    def note(self, verdict: str) -> None:
+        with self._lock:
+            self._counts[verdict] = self._counts.get(verdict, 0) + 1
+            if time.monotonic() - self._said_at.get(verdict, float("-inf")) < LOG_EVERY_SECONDS:
+                return
+            self._said_at[verdict] = time.monotonic()
+            times = self._counts.pop(verdict)
+        log.warning("notification turned away", verdict=verdict, times=times)
+
+
+_refusals = _RateLimitedLog()

@@ -1,0 +1,111 @@
+"""Work an inbox entry again: after our own fault was mended, or when a person decides so.
+
+The signature was proven when the entry came in, so a replay starts at decryption. It goes through
+the same checks and the same `confirm` as the first time; nothing can be forced past them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from config import audit
+from config.clock import now
+from config.database import changed_rows, db, transaction
+from config.errors import Conflict, NotFound
+from config.logs import get_logger
+from partner.gateway import key_ring
+from partner.models import Partner
+from partner.wechatpay.errors import Malformed
+from partner.wechatpay.notifications import read_envelope
+from payments.notifications.dispatch import passed
+from payments.notifications.models import InboxEntry, InboxState
+from payments.notifications.receive import open_and_dispatch
+from submerchants.tenancy import across_tenants
+
+REPLAY_BATCH = 100
+MAX_ATTEMPTS = 20
+PAUSE = timedelta(minutes=1)
+
+log = get_logger(__name__)
+
+
+class NothingToReplay(Conflict):
+    """The entry was applied, or needed nothing."""
+
+    code = "notification_settled"
+
+    def __init__(self, *, state: InboxState) -> None:
+        super().__init__("This notification is settled; there is nothing to replay.", state=state)
+
+
+def get_entry(entry_id: str) -> InboxEntry:
+    """One inbox entry. Raises NotFound."""
+    entry = db.session.get(InboxEntry, entry_id)
+    if entry is None:
+        raise NotFound("There is no such notification.")
+    return entry
+
+
+def replay(entry_id: str) -> InboxEntry:
+    """Work one kept or quarantined entry again. Raises NotFound or NothingToReplay."""
+    entry = get_entry(entry_id)
+    if entry.state not in (InboxState.KEPT, InboxState.QUARANTINED):
+        raise NothingToReplay(state=entry.state)
+    partner = db.session.get_one(Partner, entry.partner_id)
+    ring = key_ring(partner.sp_mchid)
+    try:
+        envelope = read_envelope(entry.body.encode())
+    except Malformed as fault:
+        raise Conflict("This notification cannot be read; it stays in quarantine.") from fault
+    if ring is None:
+        raise NotFound("The provider of this notification is no longer known.")
+    with across_tenants("a notification finds its tenant through the order"), transaction():
+        applied = open_and_dispatch(ring, envelope)
+        verdicts = passed() if applied.checks is None else json.dumps(applied.checks)
+        here = update(InboxEntry).where(InboxEntry.id == entry.id, InboxEntry.state == entry.state)
+        changed_rows(
+            here.values(
+                state=applied.state,
+                verdicts=verdicts,
+                reason=applied.reason,
+                order_id=applied.order_id,
+                tenant_id=applied.tenant_id,
+                out_trade_no=applied.out_trade_no,
+                attempts=InboxEntry.attempts + 1,
+                settled_at=None if applied.state is InboxState.KEPT else now(),
+            )
+        )
+        audit.record(
+            "notification.replayed",
+            object_kind="notification",
+            object_id=entry.id,
+            tenant_id=applied.tenant_id,
+            state=applied.state.value,
+        )
+        db.session.refresh(entry)
+    return entry
+
+
+def replay_kept() -> Mapping[str, object]:
+    """Work again what our own fault kept back, a limited number of times."""
+    kept = db.session.scalars(
+        select(InboxEntry.id)
+        .where(
+            InboxEntry.state == InboxState.KEPT,
+            InboxEntry.received_at < now() - PAUSE,
+            InboxEntry.attempts < MAX_ATTEMPTS,
+        )
+        .order_by(InboxEntry.received_at)
+        .limit(REPLAY_BATCH)
+    ).all()
+    applied = 0
+    for entry_id in kept:
+        try:
+            applied += replay(entry_id).state is not InboxState.KEPT
+        except Exception as fault:
+            log.error("replay failed", id=entry_id, exc_info=fault)
+    return {"tried": len(kept), "settled": applied}
