@@ -1,0 +1,37 @@
+"""What this floor does in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from apscheduler.triggers.interval import IntervalTrigger
+
+from config.audit import seal_entries
+from config.scheduler import Job, forget_old_runs
+
+SEAL_SECONDS = 5
+
+
+def jobs() -> list[Job]:
+    """Keep the audit chain closed and the history short."""
+    return [
+        Job(
+            name="audit.seal",
+            what_for="Chains the newest entries of the audit trail.",
+            run=_seal_all,
+            trigger=IntervalTrigger(seconds=SEAL_SECONDS),
+        ),
+        Job(
+            name="jobs.forget",
+            what_for="Drops the history of runs that nobody reads any more.",
+            run=forget_old_runs,
+            trigger=IntervalTrigger(hours=6),
+        ),
+    ]
+
+
+def _seal_all() -> Mapping[str, object]:
+    sealed = 0
+    while linked := seal_entries():
+        sealed += linked
+    return {"sealed": sealed}
