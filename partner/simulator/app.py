@@ -1,0 +1,176 @@
+"""The routes of WeChat Pay's partner side.
+
+Each call goes through the same gate (`_admitted`), so no route can forget a check; what it then does is in
+the room named after it. Unknown paths and wrong methods answer as the gateway does: a bare 404 or 405.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from partner.simulator.answers import refused, request_id, signed_answer, signing_key
+from partner.simulator.authorization import WireRequest, admit, raw_target
+from partner.simulator.clock import rfc3339
+from partner.simulator.fault_layer import FAULT_KEY, FaultLayer
+from partner.simulator.merchants import Provider
+from partner.simulator.order_fields import PRODUCTS
+from partner.simulator.orders import present
+from partner.simulator.refusals import Refusal, param_error
+from partner.simulator.security import certificates
+
+if TYPE_CHECKING:
+    from partner.simulator.world import World
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+KEPT_REQUESTS: Final = 2000
+PARTNER: Final = "/v3/pay/partner/transactions"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One admitted call: who asks, with which certificate, for which signing key, and what."""
+
+    provider: Provider
+    serial_no: str
+    wants_serial: str | None
+    body: bytes
+    query: dict[str, str]
+
+    def wants_public_key(self, world: World) -> bool:
+        key = signing_key(world.ring, self.provider, self.wants_serial)
+        return key is world.ring.public_key
+
+
+Answer = dict[str, Any] | Response | None
+Handler = Callable[..., Answer]
+
+
+def create_api(world: World) -> Flask:
+    """The application with WeChat Pay's own paths. People's pages are added by the caller."""
+    app = Flask(__name__, static_folder=None, template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.register_error_handler(HTTPException, _bare)
+    _orders(app, world)
+    _security(app, world)
+    _bills(app, world)
+    app.after_request(_recorder(world.requests))
+    app.wsgi_app = FaultLayer(app.wsgi_app, world.faults)  # type: ignore[method-assign]
+    return app
+
+
+def _orders(app: Flask, world: World) -> None:
+    orders, ledger = world.orders, world.ledger
+
+    def place(asked: Asked, product: str) -> Answer:
+        public_key = asked.wants_public_key(world)
+        prepay_id = orders.place(asked.provider, PRODUCTS[product], asked.body, public_key)
+        return {"prepay_id": prepay_id}
+
+    def by_number(asked: Asked, out_trade_no: str) -> Answer:
+        found = ledger.find(asked.provider.sp_mchid, out_trade_no)
+        return present(orders.query(asked.provider, found, asked.query))
+
+    def by_transaction(asked: Asked, transaction_id: str) -> Answer:
+        found = ledger.find_transaction(asked.provider.sp_mchid, transaction_id)
+        return present(orders.query(asked.provider, found, asked.query))
+
+    def close(asked: Asked, out_trade_no: str) -> Answer:
+        orders.close(asked.provider, out_trade_no, asked.body)
+        return None
+
+    def direct(asked: Asked, product: str) -> Answer:
+        raise param_error("受理机构必须传入sub_mch_id", number=268443704)
+
+    for name in PRODUCTS:
+        _route(app, world, "POST", f"{PARTNER}/{name}", place, product=name)
+        _route(app, world, "POST", f"/v3/pay/transactions/{name}", direct, product=name)
+    _route(app, world, "GET", f"{PARTNER}/out-trade-no/<out_trade_no>", by_number)
+    _route(app, world, "GET", f"{PARTNER}/id/<transaction_id>", by_transaction)
+    _route(app, world, "POST", f"{PARTNER}/out-trade-no/<out_trade_no>/close", close)
+
+
+def _security(app: Flask, world: World) -> None:
+    def list_certificates(asked: Asked) -> Answer:
+        return certificates(world.ring, asked.provider, asked.query)
+
+    def echo(asked: Asked) -> Answer:
+        return world.echo.answer(asked.provider, asked.serial_no, asked.wants_serial, asked.body)
+
+    _route(app, world, "GET", "/v3/certificates", list_certificates)
+    _route(app, world, "POST", "/v3/security/echo", echo)
+
+
+def _bills(app: Flask, world: World) -> None:
+    def apply(asked: Asked) -> Answer:
+        return world.bills.apply(asked.provider, asked.query, request.host_url)
+
+    def download(asked: Asked) -> Answer:
+        return world.bills.download(asked.provider, asked.query)
+
+    _route(app, world, "GET", "/v3/bill/tradebill", apply)
+    _route(app, world, "GET", "/v3/billdownload/file", download)
+
+
+def _route(
+    app: Flask, world: World, method: str, path: str, handler: Handler, **fixed: str
+) -> None:
+    """Put a handler behind the gate; its document leaves signed, its Refusal does not."""
+
+    def view(**values: str) -> Response:
+        try:
+            asked = _admitted(world)
+            answer = handler(asked, **fixed, **values)
+        except Refusal as refusal:
+            return refused(refusal)
+        if isinstance(answer, Response):
+            return answer
+        key = signing_key(world.ring, asked.provider, asked.wants_serial)
+        return signed_answer(answer, key, world.wire_time(), request.environ.get(FAULT_KEY))
+
+    endpoint = f"{method} {path}"
+    app.add_url_rule(path, endpoint, view, methods=[method], provide_automatic_options=False)
+
+
+def _admitted(world: World) -> Asked:
+    body = request.get_data(cache=True)
+    wire = WireRequest(request.method, raw_target(request.environ), request.headers, body)
+    provider, serial_no = admit(wire, world.merchants, world.wire_time())
+    g.mchid = provider.sp_mchid
+    wants_serial = request.headers.get("Wechatpay-Serial")
+    return Asked(provider, serial_no, wants_serial, body, request.args.to_dict())
+
+
+def _bare(error: HTTPException) -> Response:
+    """The gateway's answer to a path or method it does not know has no body and no type."""
+    response = Response(status=error.code or 500)
+    del response.headers["Content-Type"]
+    response.headers["Request-ID"] = request_id(268435461)
+    return response
+
+
+def _recorder(requests: deque[dict[str, Any]]) -> Callable[[Response], Response]:
+    """Keep who called what and how it ended; never a header, a body, or a query."""
+
+    def record(response: Response) -> Response:
+        if request.path.startswith(("/v3/", "/sns/", "/connect/")):
+            requests.append(
+                {
+                    "at": rfc3339(datetime.now(UTC)),
+                    "method": request.method,
+                    "path": request.path,
+                    "status": response.status_code,
+                    "mchid": g.get("mchid"),
+                    "request_id": response.headers.get("Request-ID"),
+                }
+            )
+        return response
+
+    return record

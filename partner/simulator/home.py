@@ -1,0 +1,180 @@
+"""The files of DIR: what a developer copies into an SDK, and the private halves WeChat Pay keeps.
+
+The first start makes them, every later start reuses them. Files in DIR itself belong to the merchant's
+side; the folder `wechatpay-private` is WeChat Pay's own and no SDK ever needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from partner.simulator import keys
+from partner.simulator.keys import PlatformCertificate, SigningKey
+
+DEFAULT_SP_MCHID = "1900000901"
+DEFAULT_SP_APPID = "wx7a51c0ffee000901"
+DEFAULT_SUB_MERCHANTS: tuple[dict[str, str], ...] = (
+    {"sub_mchid": "1900000911", "sub_appid": "wx7a51c0ffee000911", "name": "山茶咖啡（静安店）"},
+    {"sub_mchid": "1900000912", "sub_appid": "wx7a51c0ffee000912", "name": "好邻居生鲜超市"},
+    {"sub_mchid": "1900000913", "sub_appid": "wx7a51c0ffee000913", "name": "青禾书店"},
+)
+PRIVATE_FOLDER = "wechatpay-private"
+
+
+@dataclass
+class KeyRing:
+    """WeChat Pay's private halves. The newest platform certificate comes last and signs."""
+
+    authority_key: rsa.RSAPrivateKey
+    public_key: SigningKey
+    certificates: list[PlatformCertificate]
+
+    @property
+    def certificate(self) -> PlatformCertificate:
+        return self.certificates[-1]
+
+    def by_serial(self, serial: str) -> SigningKey | None:
+        """The key a request may name in Wechatpay-Serial."""
+        if serial == self.public_key.serial:
+            return self.public_key
+        found = (one.signing_key for one in self.certificates if one.serial == serial)
+        return next(found, None)
+
+
+class Home:
+    """DIR. `open()` makes what is missing; nothing that exists is ever replaced except simulator.json."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._private = folder / PRIVATE_FOLDER
+
+    def open(self) -> KeyRing:
+        """Make or read every key; afterwards the provider's files are all there."""
+        self._private.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._private.chmod(0o700)
+        authority = self._key("authority_key.pem")
+        ring = KeyRing(authority, self._public_key(), self._certificates(authority))
+        self._provider_files(authority)
+        self._write(
+            "wechatpay_public_key.pem",
+            keys.public_pem(ring.public_key.private_key.public_key()),
+            private=False,
+        )
+        self._write(
+            "platform_cert.pem",
+            keys.certificate_pem(ring.certificate.certificate),
+            private=False,
+            replace=True,
+        )
+        return ring
+
+    def rotate_certificate(self, ring: KeyRing) -> PlatformCertificate:
+        """A new platform certificate beside the old ones; from now on it signs."""
+        fresh = keys.issue_platform_certificate(ring.authority_key)
+        self._keep_certificate(len(ring.certificates) + 1, fresh)
+        ring.certificates.append(fresh)
+        pem = keys.certificate_pem(fresh.certificate)
+        self._write("platform_cert.pem", pem, private=False, replace=True)
+        return fresh
+
+    def provider(self) -> dict[str, Any]:
+        """The default provider in the form `POST /_simulator/merchants` takes."""
+        certificate = (self.folder / "apiclient_cert.pem").read_text()
+        return {
+            "sp_mchid": DEFAULT_SP_MCHID,
+            "sp_appid": DEFAULT_SP_APPID,
+            "name": "云帆收银服务商",
+            "serial_no": keys.serial_text(keys.load_certificate(certificate.encode())),
+            "certificate_pem": certificate,
+            "api_v3_key": (self.folder / "api_v3_key").read_text(),
+            "sub_merchants": [dict(sub) for sub in DEFAULT_SUB_MERCHANTS],
+        }
+
+    def describe(self, ring: KeyRing, base_url: str) -> dict[str, Any]:
+        """Write simulator.json: where the simulator listens and under which numbers."""
+        provider = self.provider()
+        facts = {
+            "base_url": base_url,
+            "sp_mchid": provider["sp_mchid"],
+            "sp_appid": provider["sp_appid"],
+            "serial_no": provider["serial_no"],
+            "wechatpay_public_key_id": ring.public_key.serial,
+            "platform_serial_no": ring.certificate.serial,
+            "sub_merchants": provider["sub_merchants"],
+        }
+        text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        self._write("simulator.json", text.encode(), private=False, replace=True)
+        return facts
+
+    def _provider_files(self, authority: rsa.RSAPrivateKey) -> None:
+        key_file = self.folder / "apiclient_key.pem"
+        self._write("api_v3_key", keys.nonce(32).encode(), private=True)
+        if not key_file.exists():
+            self._write(key_file.name, keys.private_pem(keys.generate_key()), private=True)
+        if not (self.folder / "apiclient_cert.pem").exists():
+            certificate = keys.issue_certificate(
+                subject=DEFAULT_SP_MCHID,
+                organisation="云帆收银服务商",
+                public_key=keys.load_private_key(key_file.read_bytes()).public_key(),
+                issuer_key=authority,
+                now=datetime.now(UTC),
+            )
+            pem = keys.certificate_pem(certificate)
+            self._write("apiclient_cert.pem", pem, private=False)
+
+    def _public_key(self) -> SigningKey:
+        key = self._key("public_key_private_half.pem")
+        id_file = self._private / "public_key_id"
+        if not id_file.exists():
+            digits = "".join(str(secrets.randbelow(10)) for _ in range(14))
+            self._put(id_file, f"PUB_KEY_ID_0{DEFAULT_SP_MCHID}{digits}000".encode(), 0o600)
+        return SigningKey(id_file.read_text(), key)
+
+    def _certificates(self, authority: rsa.RSAPrivateKey) -> list[PlatformCertificate]:
+        if not any(self._private.glob("platform_*_cert.pem")):
+            self._keep_certificate(1, keys.issue_platform_certificate(authority))
+        found = []
+        for cert_file in sorted(self._private.glob("platform_*_cert.pem")):
+            key_file = cert_file.with_name(cert_file.name.replace("_cert.pem", "_key.pem"))
+            certificate = keys.load_certificate(cert_file.read_bytes())
+            key = keys.load_private_key(key_file.read_bytes())
+            signing_key = SigningKey(keys.serial_text(certificate), key)
+            found.append(PlatformCertificate(certificate, signing_key))
+        return found
+
+    def _keep_certificate(self, number: int, made: PlatformCertificate) -> None:
+        # The key goes first: a certificate on disk then always has its key.
+        stem = f"platform_{number:03}"
+        key_pem = keys.private_pem(made.signing_key.private_key)
+        self._put(self._private / f"{stem}_key.pem", key_pem, 0o600)
+        cert_pem = keys.certificate_pem(made.certificate)
+        self._put(self._private / f"{stem}_cert.pem", cert_pem, 0o644)
+
+    def _key(self, name: str) -> rsa.RSAPrivateKey:
+        path = self._private / name
+        if not path.exists():
+            self._put(path, keys.private_pem(keys.generate_key()), 0o600)
+        return keys.load_private_key(path.read_bytes())
+
+    def _write(self, name: str, content: bytes, *, private: bool, replace: bool = False) -> None:
+        path = self.folder / name
+        if replace or not path.exists():
+            self._put(path, content, 0o600 if private else 0o644)
+
+    @staticmethod
+    def _put(path: Path, content: bytes, mode: int) -> None:
+        """Write whole or not at all, and never readable by others even for a moment."""
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        draft.chmod(mode)
+        draft.replace(path)

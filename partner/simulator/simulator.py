@@ -1,0 +1,92 @@
+"""The simulator as an object: for tests that run it in their own process.
+
+`app` answers requests (through `WsgiAdapter`, or behind any WSGI server), the methods stand in for the
+people who would tap on a phone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from flask import Flask
+
+from partner.simulator.app import create_api
+from partner.simulator.control import control
+from partner.simulator.ledger import Order
+from partner.simulator.pages import pages
+from partner.simulator.registration import read_registration
+from partner.simulator.world import World
+
+
+class Simulator:
+    """One WeChat Pay, its application, and its payers."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        base_url: str = "http://simulator.localhost",
+        persistent: bool = True,
+        deliver_session: requests.Session | None = None,
+        wire_time: Callable[[], float] = time.time,
+    ) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.world = World(
+            home,
+            persistent=persistent,
+            deliver_session=deliver_session,
+            wire_time=wire_time,
+        )
+        self.base_url = base_url
+        self.facts = self.world.home.describe(self.world.ring, base_url)
+        self.app = create_app(self.world)
+        self.home = home
+        self.ledger = self.world.ledger
+        self.faults = self.world.faults
+        self.clock = self.world.clock
+        self.notifier = self.world.notifier
+        self.merchants = self.world.merchants
+        self.people = self.world.people
+        self.outbox = self.world.outbox
+
+    def pay(
+        self,
+        out_trade_no: str,
+        openid: str | None = None,
+        *,
+        sp_mchid: str | None = None,
+        at: datetime | None = None,
+        coupon_fen: int = 0,
+    ) -> Order:
+        """The payer pays. LookupError without such an order, CannotPay when it cannot be paid."""
+        found = self.ledger.with_number(out_trade_no)
+        matching = [one for one in found if sp_mchid in (None, one.sp_mchid)]
+        if len(matching) != 1:
+            raise LookupError(f"{len(matching)} orders have the number {out_trade_no}")
+        return self.world.payers.pay(matching[0], openid=openid, at=at, coupon_fen=coupon_fen)
+
+    def register(self, **payload: Any) -> None:
+        """As `POST /_simulator/merchants`; BadRegistration names the field at fault."""
+        sp_mchid = payload.setdefault("sp_mchid", self.facts["sp_mchid"])
+        known = self.merchants.find(sp_mchid)
+        self.merchants.register(read_registration(payload, known))
+
+    def rotate_platform_certificate(self) -> str:
+        """A new platform certificate, beside the old one; its serial."""
+        return self.world.home.rotate_certificate(self.world.ring).serial
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def create_app(world: World) -> Flask:
+    """WeChat Pay's paths, the control paths, and the pages for people."""
+    app = create_api(world)
+    app.register_blueprint(control(world))
+    app.register_blueprint(pages(world))
+    return app

@@ -1,0 +1,83 @@
+"""Everything one simulator consists of, put together.
+
+The rooms know each other only through what is handed to them here; the routes get the whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import requests
+
+from partner.simulator.bills import Bills
+from partner.simulator.clock import MovableClock
+from partner.simulator.faults import FaultBook
+from partner.simulator.home import Home
+from partner.simulator.ledger import Ledger
+from partner.simulator.merchants import Merchants
+from partner.simulator.notifier import Notifier, delivery_session
+from partner.simulator.oauth import OAuth
+from partner.simulator.orders import Orders
+from partner.simulator.outbox import Outbox
+from partner.simulator.payers import Payers
+from partner.simulator.people import People
+from partner.simulator.registration import read_registration
+from partner.simulator.security import Echo
+from partner.simulator.storage import Storage
+
+KEPT_REQUESTS: Final = 2000
+CLOCK_SETTING: Final = "clock_offset_seconds"
+
+
+class World:
+    """One WeChat Pay. `persistent=False` keeps the ledger in memory; keys always live in `home`."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        persistent: bool = True,
+        deliver_session: requests.Session | None = None,
+        wire_time: Callable[[], float] = time.time,
+    ) -> None:
+        self.home = Home(home)
+        self.ring = self.home.open()
+        self.wire_time = wire_time
+        self.storage = Storage(home / "ledger.sqlite3" if persistent else None)
+        self.clock = MovableClock(wire_time, float(self.storage.setting(CLOCK_SETTING, 0.0)))
+        self.clock.watch(lambda offset: self.storage.remember_setting(CLOCK_SETTING, offset))
+        self.faults = FaultBook()
+        self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
+        self.merchants = Merchants(self.storage)
+        self._register_default_provider()
+        self.ledger = Ledger(self.storage)
+        self.people = People(self.storage)
+        self.outbox = Outbox(self.storage)
+        self.notifier = Notifier(
+            outbox=self.outbox,
+            merchants=self.merchants,
+            ring=self.ring,
+            faults=self.faults,
+            clock=self.clock,
+            wire_time=wire_time,
+            session=deliver_session or delivery_session(),
+        )
+        self.orders = Orders(self.ledger, self.merchants, self.people, self.clock)
+        self.payers = Payers(self.storage, self.ledger, self.people, self.notifier, self.clock)
+        self.echo = Echo(self.ring, self.merchants, self.notifier)
+        self.oauth = OAuth(self.merchants, self.people, wire_time)
+        self.bills = Bills(home / "bills", self.ledger, self.clock, self.faults, wire_time)
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the files."""
+        self.notifier.stop()
+        self.storage.close()
+
+    def _register_default_provider(self) -> None:
+        provider = self.home.provider()
+        if self.merchants.find(provider["sp_mchid"]) is None:
+            self.merchants.register(read_registration(provider, None))
