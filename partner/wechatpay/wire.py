@@ -125,8 +125,17 @@ def _no_constant(name: str) -> Never:
 
 def _refuse_unstorable_text(value: object) -> None:
     # Escapes can smuggle in lone surrogates and NUL, which parse here and fail in the database.
-    if "\x00" in json.dumps(value, ensure_ascii=False).encode("utf-8").decode("utf-8"):
-        raise ValueError("a string holds NUL")
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if "\x00" in each:
+                raise ValueError("a string holds NUL")
+            each.encode("utf-8")
+        elif isinstance(each, dict):
+            waiting += [*each.keys(), *each.values()]
+        elif isinstance(each, list):
+            waiting += each
 
 
 def _refuse_depth(value: object) -> None:
