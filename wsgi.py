@@ -30,6 +30,7 @@ from config.logs import configure_logs
 from config.payloads import MAX_BODY_BYTES
 from config.scheduler import init_jobs
 from config.settings import Settings, SettingsError
+from config.tasks import init_tasks
 from partner.gateway import init_gateway
 from payments.api.openapi import init_api, new_openapi_app
 from payments.demo import demo
@@ -65,6 +66,7 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
     app.register_blueprint(notifications.blueprint)
     init_admin_ui(app, settings)
     init_jobs(app, [*config.jobs.jobs(), *partner.jobs.jobs(), *payments.jobs.jobs()])
+    init_tasks(app, settings.broker_url)
     for room in (
         config.commands,
         partner.commands,

@@ -44,6 +44,7 @@ class Job:
     run: Callable[[], Mapping[str, object] | None]  # answers a few figures for the history
     trigger: BaseTrigger
     lease: timedelta = timedelta(minutes=5)
+    queue: str = "critical"  # which workers take it, where there is a broker
 
 
 class JobLease(Base):
@@ -101,8 +102,8 @@ def run_job(job: Job) -> Mapping[str, object] | None:
     return figures
 
 
-def start_scheduler(app: Flask) -> BackgroundScheduler:
-    """Trigger every job in this process until the scheduler is shut down."""
+def start_scheduler(app: Flask, start: Callable[[Flask, Job], None]) -> BackgroundScheduler:
+    """Call `start` for every due job, in threads of this process, until it is shut down."""
     scheduler = BackgroundScheduler(
         timezone="Asia/Shanghai",
         job_defaults={
@@ -112,15 +113,15 @@ def start_scheduler(app: Flask) -> BackgroundScheduler:
         },
     )
     for job in app.extensions["jobs"].values():
-        scheduler.add_job(_triggered, job.trigger, args=(app, job), id=job.name)
+        scheduler.add_job(_triggered, job.trigger, args=(app, job, start), id=job.name)
     scheduler.start()
     return scheduler
 
 
-def _triggered(app: Flask, job: Job) -> None:
+def _triggered(app: Flask, job: Job, start: Callable[[Flask, Job], None]) -> None:
     with app.app_context():
         try:
-            run_job(job)
+            start(app, job)
         except Exception as error:
             # It is logged and in the history; the next tick tries again.
             log.warning("job will be tried again", job=job.name, error=type(error).__name__)
