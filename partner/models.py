@@ -113,6 +113,28 @@ class WeChatPayKey(Base):
     created_at: Mapped[datetime]
 
 
+class RefreshState(enum.StrEnum):
+    """What the last download of a provider's platform certificates came to."""
+
+    NEVER = "NEVER"
+    DONE = "DONE"
+    PUBLIC_KEY_ONLY = "PUBLIC_KEY_ONLY"  # WeChat Pay keeps no certificates for this number
+    FAILED = "FAILED"  # the set from before is still in use
+
+
+class PlatformKeyRefresh(Base):
+    """When a provider's platform certificates were last asked for; one row a provider."""
+
+    __tablename__ = "platform_key_refreshes"
+
+    id: Mapped[str] = mapped_column(ForeignKey("partners.id"), primary_key=True)
+    asked_at: Mapped[datetime | None]  # a message named a key we do not hold
+    tried_at: Mapped[datetime | None]
+    refreshed_at: Mapped[datetime | None]  # the last download that went well
+    state: Mapped[RefreshState]
+    problem: Mapped[str] = mapped_column(String(255))
+
+
 class PartnerDirectory(Base):
     """A payment directory in force for all sub-merchants of a provider."""
 

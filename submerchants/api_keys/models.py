@@ -21,6 +21,7 @@ class ApiKey(TenantOwned, Base):
     key_hash: Mapped[str] = mapped_column(identifier(64))
     label: Mapped[str] = mapped_column(String(64))
     scopes: Mapped[str] = mapped_column(String(512))  # blank-separated
+    allowed_networks: Mapped[str] = mapped_column(String(512))  # blank-separated; "" is anywhere
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

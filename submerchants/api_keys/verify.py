@@ -1,0 +1,107 @@
+"""From the text a caller presents to the key it is, in one query.
+
+The public prefix finds the row, the hash proves the rest in constant time. Why a key does not count
+is never told: unknown, wrong, expired and revoked are one answer to whoever asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from config.clock import now
+from config.database import changed_rows, db, transaction
+from config.logs import get_logger
+from partner.models import Partner
+from submerchants.api_keys.models import ApiKey
+from submerchants.tenancy import across_tenants
+from submerchants.tenants.models import SubMerchant
+
+PREFIX_LETTERS: Final = 12
+NOTE_USE_EVERY: Final = timedelta(minutes=1)
+
+_KEY: Final = re.compile(r"sk_([0-9a-z]{12})_[A-Za-z0-9_-]{43}")
+
+log = get_logger(__name__)
+
+_noted: dict[str, float] = {}  # key id to monotonic seconds: one try a minute and process
+_lock = threading.Lock()
+
+
+def hash_of(key: str) -> str:
+    """What is stored of a key. It has 256 random bits, so a fast hash gives nothing away."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
+    """The key, its sub-merchant and its provider; None when it does not count now."""
+    form = _KEY.fullmatch(presented)
+    if form is None:
+        return None
+    query = (
+        select(ApiKey, SubMerchant, Partner)
+        .join(SubMerchant, SubMerchant.id == ApiKey.sub_merchant_id)
+        .join(Partner, Partner.id == SubMerchant.partner_id)
+        .where(ApiKey.prefix == form[1])
+    )
+    with across_tenants("whose key it is shows only once it is found"):
+        found = db.session.execute(query, execution_options={"populate_existing": True}).first()
+    if found is None or not hmac.compare_digest(found[0].key_hash, hash_of(presented)):
+        return None
+    return found._tuple() if counts_now(found[0]) else None
+
+
+def counts_now(key: ApiKey) -> bool:
+    """Whether the key is neither revoked nor expired."""
+    return key.revoked_at is None and (key.expires_at is None or now() < key.expires_at)
+
+
+def may_come_from(key: ApiKey, address: str | None) -> bool:
+    """Whether the key's address list, if it has one, holds the caller's address."""
+    if not key.allowed_networks:
+        return True
+    try:
+        caller = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(caller, "ipv4_mapped", None)
+    networks = map(ipaddress.ip_network, key.allowed_networks.split())
+    return any((mapped or caller) in network for network in networks)
+
+
+def note_use(key: ApiKey) -> None:
+    """Remember that the key was used, once a minute at most and after the answer is made.
+
+    Nothing depends on it: a database that is busy just then is left alone.
+    """
+    moment = now()
+    if key.last_used_at is not None and moment - key.last_used_at < NOTE_USE_EVERY:
+        return
+    if not _is_my_turn(key.id):
+        return
+    long_ago = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment - NOTE_USE_EVERY)
+    here = update(ApiKey).where(ApiKey.id == key.id, long_ago)
+    try:
+        with across_tenants("noting that a key was used"), transaction():
+            changed_rows(here.values(last_used_at=moment))
+    except SQLAlchemyError as error:
+        log.warning("use of an API key was not noted", api_key_id=key.id, exc_info=error)
+
+
+def _is_my_turn(key_id: str) -> bool:
+    with _lock:
+        instant = time.monotonic()
+        before = _noted.get(key_id)
+        if before is not None and instant - before < NOTE_USE_EVERY.total_seconds():
+            return False
+        _noted[key_id] = instant
+        return True

@@ -1,0 +1,75 @@
+"""Finding sub-merchants by number. They are how a tenant is known, so nothing here is scoped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from config.database import db
+from partner.models import Partner
+from partner.numbers import printable
+from submerchants.errors import SubMerchantAmbiguous, SubMerchantNotFound
+from submerchants.tenants.models import Binding, SubMerchant, TenantState
+
+_AS_IT_STANDS = {"populate_existing": True}
+
+
+def get_sub_merchant(sub_mchid: str, sp_mchid: str | None = None) -> SubMerchant:
+    """The one of this number; `sp_mchid` says under whom where several providers have it.
+
+    Raises SubMerchantNotFound or SubMerchantAmbiguous.
+    """
+    query = (
+        select(SubMerchant, Partner.sp_mchid)
+        .join(Partner, Partner.id == SubMerchant.partner_id)
+        .where(SubMerchant.sub_mchid == sub_mchid)
+        .order_by(Partner.sp_mchid)
+    )
+    if sp_mchid is not None:
+        query = query.where(Partner.sp_mchid == sp_mchid)
+    found = db.session.execute(query, execution_options=_AS_IT_STANDS).all()
+    if not found:
+        raise SubMerchantNotFound(printable(sub_mchid))
+    if len(found) > 1:
+        raise SubMerchantAmbiguous(sub_mchid, [number for _, number in found])
+    return found[0][0]
+
+
+def get_sub_merchant_by_id(sub_merchant_id: str) -> SubMerchant:
+    """The one of this id, or SubMerchantNotFound."""
+    row = db.session.get(SubMerchant, sub_merchant_id)
+    if row is None:
+        raise SubMerchantNotFound(printable(sub_merchant_id))
+    return row
+
+
+def find_sub_merchant_of(partner_id: str, sub_mchid: str) -> SubMerchant | None:
+    """The one of this number under this provider."""
+    here = select(SubMerchant).where(
+        SubMerchant.partner_id == partner_id, SubMerchant.sub_mchid == sub_mchid
+    )
+    return db.session.scalar(here, execution_options=_AS_IT_STANDS)
+
+
+def list_sub_merchants(
+    *, partner_id: str | None = None, state: TenantState | None = None
+) -> list[SubMerchant]:
+    """Sub-merchants by number, of one provider or of all."""
+    query = select(SubMerchant).order_by(SubMerchant.sub_mchid, SubMerchant.id)
+    if partner_id is not None:
+        query = query.where(SubMerchant.partner_id == partner_id)
+    if state is not None:
+        query = query.where(SubMerchant.state == state)
+    return list(db.session.scalars(query, execution_options=_AS_IT_STANDS))
+
+
+def partner_of(sub_merchant: SubMerchant) -> Partner:
+    """The provider the sub-merchant is under."""
+    return db.session.get_one(Partner, sub_merchant.partner_id)
+
+
+def bindings_of(sub_merchant_id: str) -> Sequence[Binding]:
+    """The appids bound to a sub-merchant; the first is the default."""
+    here = select(Binding).where(Binding.sub_merchant_id == sub_merchant_id)
+    return db.session.scalars(here.order_by(Binding.position, Binding.id)).all()
