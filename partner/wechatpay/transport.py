@@ -7,6 +7,7 @@ handed in. What the bytes mean is for the resources to say. WeChat Pay document:
 
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from partner.wechatpay import wire
 from partner.wechatpay.breaker import CircuitBreaker
@@ -41,6 +42,7 @@ LONGEST_PAUSE_S: Final = 0.8
 MAX_REPLY_BYTES: Final = 1_048_576
 MAX_ERROR_BYTES: Final = 65_536
 LONGEST_TOLD: Final = 1_024  # how much of a refusal's message is kept
+LONGEST_REQUEST_ID: Final = 64
 _CHUNK_BYTES: Final = 65_536
 
 _ORIGIN: Final = re.compile(
@@ -67,7 +69,8 @@ class Transport:
 
     `verifier_source` is asked for every reply, so refreshed keys count at once. `session` comes
     from `sessions.new_session`; its adapters are used directly, since redirects and cookies have
-    no place here. Times are in seconds; `deadline_s` bounds all tries of a call together.
+    no place here, nor has switching off the check of certificates. Times are in seconds;
+    `deadline_s` bounds all tries of a call together.
     """
 
     def __init__(
@@ -245,8 +248,11 @@ def _without_reply(error: Exception) -> OutcomeUnknown:
 
 
 def _never_connected(error: Exception) -> bool:
-    reason = error.args[0] if error.args else None
-    return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+    wrapped = error.args[0] if error.args else None
+    reason = wrapped.reason if isinstance(wrapped, MaxRetryError) else None
+    if isinstance(reason, SSLError):
+        return isinstance(reason.args[0], ssl.SSLCertVerificationError)
+    return isinstance(reason, NewConnectionError)
 
 
 def _read(response: requests.Response, deadline: float) -> _Reply:
@@ -258,15 +264,20 @@ def _read(response: requests.Response, deadline: float) -> _Reply:
         status=response.status_code,
         headers=response.headers if raw_headers is None else list(raw_headers.items()),
         body=body,
-        request_id=response.headers.get("Request-ID"),
+        request_id=_request_id(response),
     )
+
+
+def _request_id(response: requests.Response) -> str | None:
+    told = response.headers.get("Request-ID")
+    return told[:LONGEST_REQUEST_ID] if told else None
 
 
 def _chunks(response: requests.Response, deadline: float, longest: int) -> Iterator[bytes]:
     """The body as it arrives; closes the connection unless the whole reply was read."""
     # read1 hands over what has arrived; read would wait until a whole chunk has dripped in.
     read = getattr(response.raw, "read1", response.raw.read)
-    request_id = response.headers.get("Request-ID")
+    request_id = _request_id(response)
     taken = 0
     try:
         while chunk := read(_CHUNK_BYTES):

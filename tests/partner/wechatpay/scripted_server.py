@@ -8,6 +8,7 @@ import base64
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -52,7 +53,11 @@ class ScriptedServer:
     """Plays its script one request at a time, then answers `{}` rightly signed."""
 
     def __init__(
-        self, platform_key: RSAPrivateKey, serial: str, merchant_key: RSAPublicKey
+        self,
+        platform_key: RSAPrivateKey,
+        serial: str,
+        merchant_key: RSAPublicKey,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.script: deque[Answer] = deque()
         self.requests: list[Received] = []
@@ -60,11 +65,12 @@ class ScriptedServer:
         self._platform_key = platform_key
         self._serial = serial
         self._merchant_key = merchant_key
+        self._tls = tls
         self._leaving = threading.Event()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -128,6 +134,16 @@ class ScriptedServer:
             self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
+        try:
+            secured = (
+                self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
+            )
+        except OSError:
+            connection.close()
+            return
+        self._converse(secured)
+
+    def _converse(self, connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as lines:
             try:
                 while (request_line := lines.readline()) and self._answered(
