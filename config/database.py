@@ -164,7 +164,8 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
     if dialect in ("postgresql", "sqlite"):
         build = postgresql.insert if dialect == "postgresql" else sqlite.insert
         statement = build(target).values(values).on_conflict_do_nothing(index_elements=unique)
-        return cast("CursorResult[Any]", db.session.execute(statement)).rowcount == 1
+        counted = db.session.execute(statement, execution_options={"preserve_rowcount": True})
+        return cast("CursorResult[Any]", counted).rowcount == 1
     try:
         db.session.execute(insert(target).values(values))
     except IntegrityError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from config.errors import AppError, Conflict, RefusedHere, TooFast, Unavailable
 from partner.wechatpay.errors import FREQUENCY_LIMITED, OutcomeUnknown, Refused
 
@@ -117,7 +119,7 @@ class WeChatPayRefused(AppError):
     code = "wechatpay_refused"
     status = 424
 
-    def __init__(self, refusal: Refused, **detail: object) -> None:
+    def __init__(self, refusal: Refused, **detail: Any) -> None:
         super().__init__(
             f"WeChat Pay refused: {refusal.message or refusal.code}. Nothing was charged. "
             "Mend what it names, then repeat the request.",
@@ -131,7 +133,7 @@ class WeChatPayBusy(TooFast):
 
     code = "wechatpay_rate_limited"
 
-    def __init__(self, refusal: Refused, **detail: object) -> None:
+    def __init__(self, refusal: Refused, **detail: Any) -> None:
         super().__init__(
             "WeChat Pay takes no more requests just now. Repeat the same request in a moment.",
             retry_after_seconds=ASK_AGAIN_SECONDS,
@@ -145,7 +147,7 @@ class WeChatPayOutcomeUnknown(Unavailable):
 
     code = "wechatpay_outcome_unknown"
 
-    def __init__(self, unknown: OutcomeUnknown, **detail: object) -> None:
+    def __init__(self, unknown: OutcomeUnknown, **detail: Any) -> None:
         super().__init__(
             "WeChat Pay did not answer, so the outcome is not known yet. The order keeps its "
             "number: repeat the same request, or sync the order.",
@@ -155,7 +157,7 @@ class WeChatPayOutcomeUnknown(Unavailable):
         )
 
 
-def refusal_error(refusal: Refused, **detail: object) -> AppError:
+def refusal_error(refusal: Refused, **detail: Any) -> AppError:
     """The answer that passes WeChat Pay's refusal on to the caller."""
     if refusal.code == FREQUENCY_LIMITED:
         return WeChatPayBusy(refusal, **detail)

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Executable, ForeignKey, Table, event
+from sqlalchemy import ClauseElement, Executable, ForeignKey, Insert, Table, event
 from sqlalchemy.orm import (
     Mapped,
     ORMExecuteState,
@@ -96,15 +96,28 @@ def _scope_query(state: ORMExecuteState) -> None:
         return
     if scope is None:
         raise NoTenant(f"A query on {', '.join(sorted(tables))} names no tenant.")
+    tenant = scope.sub_merchant_id
+    if isinstance(state.statement, Insert):
+        _check_inserted(state.statement, state.parameters, tenant)
+        return
     if not state.is_orm_statement:
         raise NoTenant("Statements without models cannot be scoped; use across_tenants(reason).")
-    tenant = scope.sub_merchant_id
-    if not state.is_insert:
-        state.statement = state.statement.options(
-            with_loader_criteria(
-                TenantOwned, lambda cls: cls.sub_merchant_id == tenant, include_aliases=True
-            )
+    state.statement = state.statement.options(
+        with_loader_criteria(
+            TenantOwned, lambda cls: cls.sub_merchant_id == tenant, include_aliases=True
         )
+    )
+
+
+def _check_inserted(statement: Insert, parameters: object, tenant: str | None) -> None:
+    rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or {}]
+    given = {
+        getattr(column, "name", column): getattr(value, "value", value)
+        for column, value in (statement._values or {}).items()
+    }
+    for row in rows:
+        if {**given, **row}.get("sub_merchant_id") != tenant:
+            raise NoTenant(f"A row of {statement.table.name} belongs to another tenant.")
 
 
 def _tenant_tables_in(statement: Executable) -> set[str]:

@@ -112,7 +112,7 @@ def _refused(order: Order, refusal: Refused) -> Order:
     raise refusal_error(refusal, order_id=order.id, out_trade_no=order.out_trade_no) from refusal
 
 
-def _note(order: Order, what: str, news: Mapping[str, Any], **detail: object) -> bool:
+def _note(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bool:
     with transaction():
         here = update(Order).where(Order.id == order.id, Order.state.in_(OPEN))
         changed = changed_rows(here.values(**news)) == 1

@@ -78,7 +78,7 @@ def list_orders(chosen: OrderFilter, *, limit: int, cursor: str | None = None) -
     return Page(rows[:limit], _cursor_after(rows[limit - 1]) if more else None)
 
 
-def orders_matching(chosen: OrderFilter, cursor: str | None = None) -> Select[tuple[Order]]:
+def orders_matching(chosen: OrderFilter, cursor: str | None = None) -> Select[Order]:
     """The query behind a list, for those who stream all of it."""
     query = select(Order).where(*chosen.conditions())
     if cursor is not None:
