@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 
 from partner.simulator.answers import refused, request_id, signed_answer, signing_key
@@ -125,6 +125,8 @@ def _route(
     """Put a handler behind the gate; its document leaves signed, its Refusal does not."""
 
     def view(**values: str) -> Response:
+        if request.method != method:  # werkzeug lets HEAD in wherever GET is
+            abort(405)
         try:
             asked = _admitted(world)
             answer = handler(asked, **fixed, **values)

@@ -153,3 +153,4 @@ def _linger_none(environ: WSGIEnvironment) -> None:
     if isinstance(connection, socket.socket):
         linger = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.close()

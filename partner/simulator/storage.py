@@ -65,6 +65,8 @@ class Storage:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.RLock()
+        if path is not None:
+            path.touch(mode=0o600)  # its journal files take over the mode
         self._connection = sqlite3.connect(
             ":memory:" if path is None else path,
             check_same_thread=False,
@@ -76,8 +78,6 @@ class Storage:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(SCHEMA)
-        if path is not None:
-            path.chmod(0o600)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
