@@ -1,0 +1,60 @@
+"""Working an inbox entry again: the same checks, never past them."""
+
+import pytest
+
+from config.errors import NotFound
+from payments.notifications.models import InboxState
+from payments.notifications.replay import NothingToReplay, replay, replay_kept
+from payments.orders.models import OrderState
+from tests.books import all_events, inbox, order_now
+from tests.factories.payments import make_order, place_order
+from tests.genuine import notify, paid_content
+
+
+def test_a_quarantined_payment_is_applied_once_our_books_are_right(
+    client, simulator, sub_merchant, partner
+):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    missing = paid_content(order, out_trade_no="T20260301late000000000000000")
+    notify(client, simulator, missing)
+    late = make_order(
+        sub_merchant=sub_merchant,
+        amount_fen=order.amount_fen,
+        sp_mchid=order.sp_mchid,
+        sp_appid=order.sp_appid,
+        sub_appid=order.sub_appid,
+        out_trade_no="T20260301late000000000000000",
+    )
+
+    entry = replay(inbox()[0].id)
+
+    assert entry.state is InboxState.APPLIED
+    assert order_now(late).state is OrderState.PAID
+    assert len(all_events("order.paid")) == 1
+
+
+def test_a_replay_forces_nothing(client, simulator, sub_merchant, partner):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    notify(client, simulator, paid_content(order, sub_mchid="1699999999"))
+
+    entry = replay(inbox()[0].id)
+
+    assert entry.state is InboxState.QUARANTINED
+    assert order_now(order).state is OrderState.PENDING
+
+
+def test_what_is_settled_is_not_replayed(client, simulator, sub_merchant, partner):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    notify(client, simulator, paid_content(order))
+
+    with pytest.raises(NothingToReplay):
+        replay(inbox()[0].id)
+
+
+def test_an_entry_that_does_not_exist_is_said_so(app):
+    with pytest.raises(NotFound):
+        replay("ntf_nothing")
+
+
+def test_the_job_finds_nothing_when_nothing_is_kept(app):
+    assert replay_kept() == {"tried": 0, "settled": 0}
