@@ -258,11 +258,9 @@ def _never_connected(error: Exception) -> bool:
 def _read(response: requests.Response, deadline: float) -> _Reply:
     longest = MAX_REPLY_BYTES if response.ok else MAX_ERROR_BYTES
     body = b"".join(_chunks(response, deadline, longest))
-    # urllib3 keeps repeated headers apart; requests joins them, which would hide a second value.
-    raw_headers = getattr(response.raw, "headers", None)
     return _Reply(
         status=response.status_code,
-        headers=response.headers if raw_headers is None else list(raw_headers.items()),
+        headers=response.headers,  # one sent twice is joined by a comma, which no form allows
         body=body,
         request_id=_request_id(response),
     )

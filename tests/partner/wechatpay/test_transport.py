@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from partner.wechatpay.breaker import CircuitBreaker
@@ -88,6 +89,7 @@ def test_without_a_public_key_no_serial_is_asked_for(
             UnknownReason.SERVER_ERROR,
             id="undecided code",
         ),
+        pytest.param(replies_unsigned(408, b""), UnknownReason.SERVER_ERROR, id="408"),
         pytest.param(
             replies_unsigned(302, b"", {"Location": "https://elsewhere.example/"}),
             UnknownReason.UNEXPECTED_STATUS,
@@ -279,6 +281,18 @@ def test_a_server_that_drips_cannot_hold_a_thread_past_the_deadline(
     transport = make_transport(deadline_s=0.6)
 
     seconds = taken(lambda: outcome_of(transport, repeatable=False))
+
+    assert 0.5 < seconds < 1.2
+
+
+def test_the_deadline_of_a_body_holds_for_anybodys_session(
+    make_transport: TransportMaker, server: ScriptedServer
+) -> None:
+    server.plays(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"))
+
+    with requests.Session() as plain:
+        transport = make_transport(session=plain, deadline_s=0.6)
+        seconds = taken(lambda: outcome_of(transport, repeatable=False))
 
     assert 0.5 < seconds < 1.2
 
