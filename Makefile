@@ -37,8 +37,7 @@ check: setup tools ## format, lint, types, floors, translations, migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m tests.translations
-	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/architecture/test_migrations.py -k "not postgresql and not mysql"
+	@$(BIN)/python -m pytest -q tests/architecture -k "not postgresql and not mysql"
 
 bench: setup tools ## ratios to the floors and to the usual way, printed as a table (QUICK=1 for a short run)
 	@$(BIN)/python -m tests.benchmarks
@@ -78,4 +77,4 @@ $(VENV)/development.stamp: requirements-dev.txt | $(VENV)/runtime.stamp
 	@touch $@
 
 %.mo: %.po | $(VENV)/runtime.stamp
-	@$(BIN)/pybabel --quiet compile -i $< -o $@
+	@$(BIN)/python -m config.i18n

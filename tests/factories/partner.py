@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import secrets
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,7 +26,6 @@ from partner.models import (
     WeChatPayKeyKind,
 )
 from partner.refresh_requests import new_refresh_row
-from partner.simulator.simulator import Simulator
 
 _numbers = itertools.count(1)
 
@@ -97,7 +97,17 @@ def make_partner(
     return partner
 
 
-def make_partner_of(simulator: Simulator, **fields: Any) -> Partner:
+class WeChatPaySide(Protocol):
+    """A simulator, in this process or in another: what it told of itself, and its folder."""
+
+    @property
+    def facts(self) -> dict[str, Any]: ...
+
+    @property
+    def home(self) -> Path: ...
+
+
+def make_partner_of(simulator: WeChatPaySide, **fields: Any) -> Partner:
     """The provider this simulator knows, with both kinds of WeChat Pay's keys."""
     facts, home = simulator.facts, simulator.home
     return make_partner(
