@@ -69,6 +69,11 @@ class SecretBox:
         self._ciphers = {key_id: AESGCM(key) for key_id, key in master_keys.items()}
         self.sealing_key_id = next(iter(master_keys))
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The configured master keys, the one that seals first."""
+        return tuple(self._ciphers)
+
     def seal(self, secret: Secret, context: str) -> str:
         """An envelope that opens only under the same context."""
         nonce = os.urandom(_NONCE_BYTES)

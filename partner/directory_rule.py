@@ -27,7 +27,7 @@ _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC_LABEL: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _UNSEEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2000-\u200f\u2028-\u202f\u3000\ufeff]")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})?")
-_DANGEROUS_ESCAPES: Final = frozenset("2f 5c 2e 25 7f".split()) | {f"{n:02x}" for n in range(33)}
+_DANGEROUS_ESCAPES: Final = frozenset({"2f", "5c", "2e", "7f"}) | {f"{n:02x}" for n in range(32)}
 
 
 class Miss(enum.IntEnum):
@@ -226,7 +226,7 @@ def _check_path(path: str) -> None:
             raise _Unreadable("its path holds a % that is no percent-encoding")
         if escape[1].lower() in _DANGEROUS_ESCAPES:
             raise _Unreadable(
-                f"its path holds {escape[0]}: an encoded slash, dot, percent sign or control "
+                f"its path holds {escape[0]}: an encoded slash, dot or control "
                 "character is read differently by different servers"
             )
     if any(segment in (".", "..") for segment in path.split("/")):
