@@ -47,18 +47,17 @@ def test_the_downloaded_certificate_verifies_the_answer_that_brought_it(
 
 
 def test_after_a_rotation_both_are_in_force_and_the_new_one_signs(
-    tmp_path: Path, merchant: Merchant
+    merchant: Merchant, sim: Simulator, home: Path, web: requests.Session
 ) -> None:
-    simulator = Simulator(tmp_path, persistent=False)
-    old = simulator.facts["platform_serial_no"]
+    old = merchant.call("GET", "/v3/certificates").headers["Wechatpay-Serial"]
 
-    fresh = simulator.rotate_platform_certificate()
-    simulator.close()
+    fresh = web.post(f"{BASE}/_simulator/platform-certificates/rotate").json()
 
-    ring = Simulator(tmp_path, persistent=False)
-    assert [one.serial for one in ring.world.ring.certificates] == [old, fresh]
-    assert ring.facts["platform_serial_no"] == fresh
-    ring.close()
+    answer = merchant.call("GET", "/v3/certificates")
+    assert answer.headers["Wechatpay-Serial"] == fresh["platform_serial_no"] != old
+    assert list(certificates(home, answer))[-2:] == [old, fresh["platform_serial_no"]]
+    told = json.loads((home / "simulator.json").read_text())
+    assert told["platform_serial_no"] == fresh["platform_serial_no"]
 
 
 @pytest.mark.parametrize(
