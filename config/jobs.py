@@ -8,6 +8,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from config.audit import seal_entries
 from config.scheduler import Job, forget_old_runs
+from config.sessions import forget_ended_sessions
+from config.throttle import forget_old_guesses
 
 SEAL_SECONDS = 5
 
@@ -27,6 +29,12 @@ def jobs() -> list[Job]:
             run=forget_old_runs,
             trigger=IntervalTrigger(hours=6),
         ),
+        Job(
+            name="sessions.forget",
+            what_for="Drops ended log-ins and the counts of old sign-in tries.",
+            run=_forget_sign_ins,
+            trigger=IntervalTrigger(hours=1),
+        ),
     ]
 
 
@@ -35,3 +43,7 @@ def _seal_all() -> Mapping[str, object]:
     while linked := seal_entries():
         sealed += linked
     return {"sealed": sealed}
+
+
+def _forget_sign_ins() -> Mapping[str, object]:
+    return {**forget_ended_sessions(), **forget_old_guesses()}

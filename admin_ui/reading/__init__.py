@@ -1,0 +1,1 @@
+"""What pages show, read and worked out: within the scope the page set, without any markup."""

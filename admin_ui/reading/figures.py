@@ -1,0 +1,208 @@
+"""Today's figures: what was paid and when, what stands open, what needs a person.
+
+Everything is read by the range of an index on time and summed in the database; no figure counts
+more than the days it speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import case, func, select
+
+from config.clock import beijing_date, beijing_day, now
+from config.database import db
+from partner.models import KeyState, MerchantKey, Partner, WeChatPayKey
+from payments.notifications.models import InboxEntry, InboxState
+from payments.orders.models import Order, OrderState
+
+DAYS_DRAWN = 14
+EXPIRY_WARNING = timedelta(days=30)
+MOST_OF_A_KIND = 200
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """Payments of one stretch of time."""
+
+    payments: int
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """The Beijing day so far, beside the same hours of the day before."""
+
+    day: date
+    so_far: Takings
+    yesterday_by_now: Takings
+    yesterday: Takings
+    hours_today: Sequence[int | None]  # running totals in fen; None where it is not yet
+    hours_yesterday: Sequence[int]
+
+    @property
+    def change_percent(self) -> int | None:
+        """By how much today is ahead of yesterday at this hour; None without a yesterday."""
+        before = self.yesterday_by_now.amount_fen
+        return None if before == 0 else (self.so_far.amount_fen - before) * 100 // before
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfTakings:
+    """One day of the bar chart."""
+
+    day: date
+    takings: Takings
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the day's rows stand in one state."""
+
+    state: str
+    rows: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiringKey:
+    """A credential that runs out soon, or has."""
+
+    sp_mchid: str
+    serial: str
+    expires_at: datetime
+    is_ours: bool
+
+
+def today() -> Today:
+    """The day so far and the day before, hour by hour."""
+    moment = now()
+    day = beijing_date(moment)
+    start, _ = beijing_day(day)
+    marks = [start + HOUR * hour for hour in range(-24, 25)]
+    hours = _takings_between(marks)
+    yesterday, present = hours[:24], hours[24:]
+    elapsed = moment - start
+    by_now = _takings_between([start - timedelta(days=1), start - timedelta(days=1) + elapsed])[0]
+    hour_now = int(elapsed // HOUR)
+    return Today(
+        day=day,
+        so_far=_sum(present),
+        yesterday_by_now=by_now,
+        yesterday=_sum(yesterday),
+        hours_today=[
+            total if hour <= hour_now else None for hour, total in enumerate(_running(present))
+        ],
+        hours_yesterday=_running(yesterday),
+    )
+
+
+def last_days(days: int = DAYS_DRAWN) -> list[DayOfTakings]:
+    """What was paid on each of the last days, today included."""
+    last = beijing_date(now())
+    shown = [last - timedelta(days=back) for back in range(days - 1, -1, -1)]
+    marks = [beijing_day(day)[0] for day in shown] + [beijing_day(last)[1]]
+    return [
+        DayOfTakings(day, takings)
+        for day, takings in zip(shown, _takings_between(marks), strict=True)
+    ]
+
+
+def orders_today_by_state() -> list[Share]:
+    """The orders placed today, by where they stand."""
+    start, end = beijing_day(beijing_date(now()))
+    counted = db.session.execute(
+        select(Order.state, func.count())
+        .where(Order.created_at >= start, Order.created_at < end)
+        .group_by(Order.state)
+    )
+    return _shares(dict(counted.tuples().all()), list(OrderState))
+
+
+def notifications_today_by_state() -> list[Share]:
+    """The notifications received today, by what became of them."""
+    start, end = beijing_day(beijing_date(now()))
+    counted = db.session.execute(
+        select(InboxEntry.state, func.count())
+        .where(InboxEntry.received_at >= start, InboxEntry.received_at < end)
+        .group_by(InboxEntry.state)
+    )
+    return _shares(dict(counted.tuples().all()), list(InboxState))
+
+
+def notifications_waiting(state: InboxState) -> int:
+    """How many stand in a state that needs a person, counted up to a limit."""
+    some = select(InboxEntry.id).where(InboxEntry.state == state).limit(MOST_OF_A_KIND).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def expiring_keys() -> list[ExpiringKey]:
+    """Our merchant certificates and WeChat Pay's own keys that run out within thirty days."""
+    horizon = now() + EXPIRY_WARNING
+    ours = db.session.execute(
+        select(Partner.sp_mchid, MerchantKey.serial_no, MerchantKey.expires_at)
+        .join(Partner, Partner.id == MerchantKey.partner_id)
+        .where(MerchantKey.state == KeyState.ACTIVE, MerchantKey.expires_at <= horizon)
+    )
+    # WeChat Pay replaces its certificates by itself: only one without a successor needs a person.
+    newest = (
+        select(WeChatPayKey.partner_id, func.max(WeChatPayKey.expires_at).label("last"))
+        .where(WeChatPayKey.expires_at.is_not(None))
+        .group_by(WeChatPayKey.partner_id)
+        .subquery()
+    )
+    theirs = db.session.execute(
+        select(Partner.sp_mchid, WeChatPayKey.serial, WeChatPayKey.expires_at)
+        .join(Partner, Partner.id == WeChatPayKey.partner_id)
+        .join(newest, newest.c.partner_id == WeChatPayKey.partner_id)
+        .where(WeChatPayKey.expires_at == newest.c.last, WeChatPayKey.expires_at <= horizon)
+    )
+    return [
+        *(ExpiringKey(sp_mchid, serial, when, True) for sp_mchid, serial, when in ours if when),
+        *(ExpiringKey(sp_mchid, serial, when, False) for sp_mchid, serial, when in theirs if when),
+    ]
+
+
+def _takings_between(marks: Sequence[datetime]) -> list[Takings]:
+    """Payments between each mark and the next, in one pass over the index of `paid_at`."""
+    stretch = (
+        case(
+            *((Order.paid_at < end, place) for place, end in enumerate(marks[1:-1])),
+            else_=len(marks) - 2,
+        )
+        if len(marks) > 2
+        else func.coalesce(0)
+    )
+    rows = db.session.execute(
+        select(stretch.label("stretch"), func.count(), func.sum(Order.amount_fen))
+        .where(Order.paid_at >= marks[0], Order.paid_at < marks[-1])
+        .group_by("stretch")
+    )
+    found = {int(place): Takings(payments, int(amount)) for place, payments, amount in rows}
+    return [found.get(place, Takings(0, 0)) for place in range(len(marks) - 1)]
+
+
+def _sum(parts: Sequence[Takings]) -> Takings:
+    return Takings(sum(part.payments for part in parts), sum(part.amount_fen for part in parts))
+
+
+def _running(parts: Sequence[Takings]) -> list[int]:
+    totals, total = [], 0
+    for part in parts:
+        total += part.amount_fen
+        totals.append(total)
+    return totals
+
+
+def _shares(
+    counted: dict[OrderState, int] | dict[InboxState, int], states: Sequence[str]
+) -> list[Share]:
+    total = sum(counted.values())
+    by_name = {str(state): rows for state, rows in counted.items()}
+    return [
+        Share(state, by_name.get(state, 0), by_name.get(state, 0) * 100 // total if total else 0)
+        for state in map(str, states)
+    ]

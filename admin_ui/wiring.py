@@ -1,0 +1,60 @@
+"""Put the pages into an application: doors, console, dashboard, assets, languages, headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+
+from admin_ui import access, assets, console, dashboard, headers, sign_in
+from admin_ui.console import audit, notifications, orders, overview, sub_merchants
+from admin_ui.dashboard import orders as own_orders
+from admin_ui.dashboard import overview as own_overview
+from admin_ui.formatting import init_formatting
+from admin_ui.navigation import menu
+from config.clock import now
+from config.i18n import chosen_language, init_i18n, language_tag
+from config.settings import Settings
+
+# Importing a room of pages puts its views on the blueprint.
+ROOMS = (audit, notifications, orders, overview, sub_merchants, own_orders, own_overview)
+FORM_HOURS = 12
+
+
+def init_admin_ui(app: Flask, settings: Settings) -> None:
+    """Wire everything under `/`, `/admin`, `/dashboard` and `/assets`."""
+    is_https = settings.public_base_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=settings.secret_key.reveal(),
+        PUBLIC_BASE_URL=settings.public_base_url,
+        SESSION_COOKIE_NAME="__Host-form" if is_https else "form",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,  # `check_unsafe_request` asks, at every door of pages
+        WTF_CSRF_TIME_LIMIT=FORM_HOURS * 3600,
+        WTF_CSRF_SSL_STRICT=False,  # the same function compares origins, on http as well
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    init_i18n(app)
+    init_formatting(app)
+    headers.init_headers(app)
+    access.csrf.init_app(app)
+    app.context_processor(_known_to_templates)
+    app.teardown_request(access.forget_person)
+    for blueprint in (sign_in.blueprint, console.blueprint, dashboard.blueprint, assets.blueprint):
+        app.register_blueprint(blueprint)
+
+
+def _known_to_templates() -> dict[str, Any]:
+    return {
+        "asset": assets.asset,
+        "menu": menu,
+        "language": chosen_language(),
+        "language_tag": language_tag(),
+        "now": now,
+        "here": request.full_path.rstrip("?"),
+        "current_operator": access.current_operator,
+        "current_member": access.current_member,
+    }

@@ -1,0 +1,72 @@
+"""What happened, in the reader's words: the moments of a timeline, and who acted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from admin_ui.reading.timeline import Moment
+
+_HAPPENINGS: dict[str, Any] = {
+    "order.created": _l("Order recorded"),
+    "order.opened": _l("WeChat Pay opened the order for the payer"),
+    "order.pending": _l("Waiting for the payer"),
+    "order.paid": _l("Paid"),
+    "order.closed": _l("Closed"),
+    "order.refused": _l("WeChat Pay refused it"),
+    "order.unknown": _l("WeChat Pay did not answer; its outcome is unknown"),
+}
+_EVENTS: dict[str, Any] = {
+    "order.paid": _l("Event for the sub-merchant: order.paid"),
+    "order.closed": _l("Event for the sub-merchant: order.closed"),
+}
+_ACTORS: dict[str, Any] = {
+    "wechatpay": _l("WeChat Pay"),
+    "system": _l("The platform itself"),
+    "api_key": _l("The sub-merchant's system"),
+    "operator": _l("Operator"),
+    "staff": _l("Staff"),
+    "command": _l("The command line"),
+}
+FACTS: dict[str, Any] = {
+    "amount_fen": _l("Amount"),
+    "transaction_id": _l("WeChat Pay's number"),
+    "learned_by": _l("Learned by"),
+    "before": _l("State before"),
+    "state": _l("State"),
+    "reason": _l("Reason"),
+    "wechatpay": _l("WeChat Pay's words"),
+    "id": _l("Event"),
+}
+_LEARNED: dict[str, Any] = {
+    "notification": _l("notification"),
+    "query": _l("asking"),
+    "sweep": _l("the sweep"),
+}
+
+
+def happening(moment: Moment) -> str:
+    """A moment in a sentence; one without words of its own shows its code."""
+    if moment.source == "notification":
+        return str(_("WeChat Pay notified us: %(event)s", event=moment.what))
+    words = _EVENTS if moment.source == "event" else _HAPPENINGS
+    return str(words.get(moment.what, moment.what))
+
+
+def doer(moment: Moment) -> str:
+    """Who did it: a kind we know, or the name as it was recorded."""
+    return str(_ACTORS.get(moment.who, moment.who))
+
+
+def fact_name(name: str) -> str:
+    """The name of a recorded detail."""
+    return str(FACTS.get(name, name))
+
+
+def fact_value(name: str, value: object) -> object:
+    """A recorded detail that is a code, in words."""
+    if isinstance(value, dict):
+        return " · ".join(str(part) for part in value.values() if part)
+    return _LEARNED.get(str(value), value) if name == "learned_by" else value

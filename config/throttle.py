@@ -1,0 +1,95 @@
+"""How often somebody may guess: tries counted in the database, so that all workers share them.
+
+A try is counted before it is judged. Counting failures afterwards would let a hundred guesses sent
+at once all be judged before the first one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from config.clock import now
+from config.database import Base, changed_rows, db, identifier, insert_new, transaction
+from config.errors import TooFast
+
+WINDOW = timedelta(minutes=15)
+TRIES_FROM_ONE_PLACE = 8  # for one account from one address
+TRIES_PER_ACCOUNT = 60  # from everywhere: guessing from many addresses ends here
+TRIES_PER_PLACE = 120  # one address, all accounts: an office behind one address still works
+
+
+class GuessCount(Base):
+    """How many tries one key has made in its window. The key is a hash: no addresses are kept."""
+
+    __tablename__ = "guess_counts"
+
+    id: Mapped[str] = mapped_column(identifier(64), primary_key=True)
+    tries: Mapped[int]
+    window_ends_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class TooManyTries(TooFast):
+    """Too many tries in a short time; nothing was judged."""
+
+    code = "too_many_tries"
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """One counted try, which a right answer takes back."""
+
+    keys: tuple[str, ...]
+
+    def was_right(self) -> None:
+        """Forget the tries of this account from this address; in the caller's transaction."""
+        changed_rows(delete(GuessCount).where(GuessCount.id == self.keys[0]))
+
+
+def count_guess(door: str, account: str, origin: str) -> Guess:
+    """Count one try at a door. Raises TooManyTries when any of its limits is reached."""
+    limits = (
+        (_key(door, account, origin), TRIES_FROM_ONE_PLACE),
+        (_key(door, account), TRIES_PER_ACCOUNT),
+        (_key(door, "", origin), TRIES_PER_PLACE),
+    )
+    with transaction():
+        allowed = [_count(key, limit) for key, limit in limits]
+    if not all(allowed):
+        raise TooManyTries(
+            "Too many tries. Wait a while, then try again.",
+            retry_after_seconds=_wait([key for key, _ in limits]),
+        )
+    return Guess(tuple(key for key, _ in limits))
+
+
+def forget_old_guesses() -> dict[str, object]:
+    """Drop the counts whose window is over; a job calls this."""
+    with transaction():
+        old = delete(GuessCount).where(GuessCount.window_ends_at <= now())
+        return {"forgotten": changed_rows(old)}
+
+
+def _count(key: str, limit: int) -> bool:
+    moment = now()
+    fresh = {"tries": 1, "window_ends_at": moment + WINDOW}
+    if insert_new(GuessCount, {"id": key, **fresh}, unique=("id",)):
+        return True
+    here = update(GuessCount).where(GuessCount.id == key)
+    if changed_rows(here.where(GuessCount.window_ends_at <= moment).values(**fresh)):
+        return True
+    room = here.where(GuessCount.tries < limit)
+    return changed_rows(room.values(tries=GuessCount.tries + 1)) == 1
+
+
+def _wait(keys: list[str]) -> int:
+    ends = db.session.scalars(select(GuessCount.window_ends_at).where(GuessCount.id.in_(keys)))
+    return max([1, *(int((end - now()).total_seconds()) for end in ends)])
+
+
+def _key(door: str, account: str, origin: str = "") -> str:
+    return hashlib.sha256("\x1f".join((door, account.casefold(), origin)).encode()).hexdigest()
