@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
     app.register_blueprint(metrics.blueprint)
     init_gateway(app, settings, upstream)
     init_access(app)
-    init_api(app)
+    init_api(app, settings.redis_url)
     app.register_blueprint(notifications.blueprint)
     init_admin_ui(app, settings)
     init_jobs(app, [*config.jobs.jobs(), *partner.jobs.jobs(), *payments.jobs.jobs()])

@@ -72,6 +72,19 @@ class CurrencyNotSettled(RefusedHere):
         )
 
 
+class TradeTypeNotSupported(RefusedHere):
+    """A way to pay that WeChat Pay has and the platform does not offer yet."""
+
+    code = "trade_type_not_supported"
+
+    def __init__(self, *, trade_type: str) -> None:
+        super().__init__(
+            "Orders are placed as JSAPI for now. Leave trade_type out or send JSAPI.",
+            field="trade_type",
+            trade_type=trade_type,
+        )
+
+
 class AppidNotBound(RefusedHere):
     """The order names an appid that is not bound to the sub-merchant."""
 

@@ -1,0 +1,157 @@
+"""The shapes of answers, for the API's document. Presenters make the answers themselves.
+
+Fields may be added to an answer at any time, so a shape never says that there are no others. That
+presenters and shapes name the same fields is held together by a test.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from payments.orders.models import OrderState, TradeType
+
+ORDER_EXAMPLE: dict[str, Any] = {
+    "id": "ord_01krx3m8d2q7v5w0c4n6t9b1ze",
+    "object": "order",
+    "merchant_order_no": "A-20260501-0001",
+    "out_trade_no": "T20260501x7k2m9q4w8c3v6n1t5bz",
+    "transaction_id": None,
+    "sp_mchid": "1900000109",
+    "sub_mchid": "1900000209",
+    "sp_appid": "wx8888888888888888",
+    "sub_appid": "wxd678efh567hg6999",
+    "trade_type": "JSAPI",
+    "state": "PENDING",
+    "trade_state": "NOTPAY",
+    "description": "Corner Tea–Oolong",
+    "amount_fen": 2800,
+    "currency": "CNY",
+    "payer_total_fen": None,
+    "refunded_fen": 0,
+    "payer": {"sub_openid": "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},
+    "attach": None,
+    "expires_at": "2026-05-02T04:00:00Z",
+    "paid_at": None,
+    "closed_at": None,
+    "created_at": "2026-05-01T04:00:00Z",
+}
+PAY_PARAMS_EXAMPLE: dict[str, Any] = {
+    "appId": "wxd678efh567hg6999",
+    "timeStamp": "1777608000",
+    "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",
+    "package": "prepay_id=wx201410272009395522657a690389285100",
+    "signType": "RSA",
+    "paySign": "oR9d8PuhnIc+YZ8cBHFCwfgpaK9gd7vaRvkYD7rthRAZ/X+QBhcCYL21N7cHCTUxbQ+EAt6Uy+lwSN22f5Y"
+    "ZvI45MLko8Pfso0jm46v5hqcVwrk6uddkGuT+Cdvu4WBqDzaDjnNa5UK3GfE1Wfl2gHxIIY5lLdUgWFts17D4WuolLLkiFZV"
+    "+JSHMvH7eaLdT9N5GBovBwu5yYKUR7skR8Fu+LozcSqQixnlEZUfyE55feLOQTUYzLmR9pNtPbPsu6WVhbNHMS3Ss2+AehHv"
+    "z+n64GDmXxbX++IOBvm2olHu3PsOUGRwhudhVf7UcGcunXt8cqNjKNqZLhLw4jq/xDg==",
+}
+
+Fen = Annotated[int, Field(ge=0, description="In fen.")]
+
+
+class Error(BaseModel):
+    """A refusal. Programs look at `code`, people read `message`."""
+
+    code: str = Field(description="Stable; never changes its meaning.")
+    message: str = Field(description="For people: what is wrong and what to do next.")
+    detail: dict[str, Any] = Field(
+        description="Names the `field` or `fields`; what WeChat Pay said stands in `wechatpay`."
+    )
+    request_id: str = Field(description="The same as in the header Request-ID.")
+
+
+class OrderPayer(BaseModel):
+    """Who pays."""
+
+    sp_openid: str | None = None
+    sub_openid: str | None = None
+
+
+class PayParams(BaseModel):
+    """What the page hands to WeChat's `requestPayment`, signed; good for two hours."""
+
+    appId: str  # noqa: N815 - WeChat's own names
+    timeStamp: str  # noqa: N815
+    nonceStr: str  # noqa: N815
+    package: str
+    signType: str  # noqa: N815
+    paySign: str  # noqa: N815
+
+
+class Order(BaseModel):
+    """An order as it stands."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ORDER_EXAMPLE]})
+
+    id: str
+    object: Literal["order"]
+    merchant_order_no: str = Field(description="Your own number.")
+    out_trade_no: str = Field(description="The platform's number, as WeChat Pay and bills have it.")
+    transaction_id: str | None = Field(description="WeChat Pay's number, once it is paid.")
+    sp_mchid: str
+    sub_mchid: str
+    sp_appid: str
+    sub_appid: str | None
+    trade_type: TradeType
+    state: OrderState
+    trade_state: str | None = Field(description="WeChat Pay's own word.")
+    description: str
+    amount_fen: Fen
+    currency: str
+    payer_total_fen: Fen | None = Field(description="What the payer paid after coupons, in fen.")
+    refunded_fen: Fen
+    payer: OrderPayer
+    attach: str | None
+    expires_at: datetime
+    paid_at: datetime | None
+    closed_at: datetime | None
+    created_at: datetime
+
+
+class PlacedOrder(Order):
+    """An order with what the page needs; without it once the order is paid, closed or expired."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**ORDER_EXAMPLE, "pay_params": PAY_PARAMS_EXAMPLE}]}
+    )
+
+    pay_params: PayParams | None = None
+
+
+class OrderPage(BaseModel):
+    """A stretch of the list, newest first."""
+
+    data: list[Order]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next stretch.")
+
+
+class PaymentDirectory(BaseModel):
+    """A payment directory in use for you."""
+
+    object: Literal["payment_directory"]
+    url: str
+    level: Literal["provider", "sub_merchant"] = Field(description="Whose directory it is.")
+    set_at: datetime
+    in_force_at: datetime = Field(description="WeChat Pay heeds it from this moment on.")
+
+
+class PaymentDirectoryPage(BaseModel):
+    """All directories in use for you; they fit one page."""
+
+    data: list[PaymentDirectory]
+    next_cursor: None
+
+
+class PaymentDirectoryVerdict(BaseModel):
+    """Whether a page may open the cashier."""
+
+    covered: bool
+    directory: str | None = Field(description="The covering directory, or else the nearest miss.")
+    level: Literal["provider", "sub_merchant"] | None
+    in_force_at: datetime | None
+    reason: str | None = Field(description="Why not, as a word.")
+    explanation: str = Field(description="Why, or why not, for people.")

@@ -1,0 +1,153 @@
+"""What the API's document says of every route alike: its refusals, its tag, its key.
+
+The table of refusals is also what the documentation page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from flask_openapi.blueprint import APIBlueprint
+from flask_openapi.models.tag import Tag
+
+from payments.api.binding import KEY_HEADER, KEY_PATTERN
+from payments.api.limits import check_rate
+
+API_PREFIX = "/api/v1"
+SECURITY_SCHEME = "apiKey"
+ERROR_SCHEMA = "#/components/schemas/Error"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a status means here; the first of its codes is the example."""
+
+    meaning: str
+    codes: Mapping[str, str]  # code → what it says
+
+
+REFUSALS: Mapping[int, Refusal] = MappingProxyType(
+    {
+        400: Refusal(
+            "Malformed. `detail.fields` names each field and what is wrong with it.",
+            {"invalid_request": "Some fields are not acceptable: amount_fen."},
+        ),
+        401: Refusal(
+            "No API key, or none that counts.",
+            {"unauthorized": "The API key is missing or not valid."},
+        ),
+        403: Refusal(
+            "The key is good and may not do this.",
+            {
+                "scope_missing": "This API key lacks the scope orders:write.",
+                "address_not_allowed": "This API key may not be used from this address.",
+                "suspended": "This sub-merchant is suspended: reading works.",
+            },
+        ),
+        404: Refusal(
+            "Absent, or another tenant's: the answer is the same.",
+            {"not_found": "There is no such order."},
+        ),
+        409: Refusal(
+            "Impossible beside what already stands.",
+            {
+                "order_conflict": "This merchant_order_no already names an order with other "
+                "content. Repeat it unchanged, or use a new number.",
+                "order_not_payable": "This order can no longer be paid.",
+                "order_already_paid": "This order is paid and cannot be closed.",
+                "idempotency_in_progress": "A request with this Idempotency-Key is still at work.",
+            },
+        ),
+        413: Refusal(
+            "The body is larger than 64 KiB.",
+            {"payload_too_large": "The request is larger than is accepted here."},
+        ),
+        415: Refusal(
+            "The body is not JSON.",
+            {"unsupported_media_type": "Send JSON with Content-Type: application/json."},
+        ),
+        422: Refusal(
+            "Well-formed, and refused by a rule of the platform.",
+            {
+                "page_not_covered": "No payment directory in force covers this page.",
+                "sub_appid_not_bound": "payer.sub_openid needs a sub_appid that is bound.",
+                "currency_not_settled": "This account settles in CNY only.",
+                "expires_at_out_of_range": "expires_at must lie between one minute and seven days "
+                "from now.",
+                "trade_type_not_supported": "Orders are placed as JSAPI for now.",
+                "idempotency_key_reused": "This Idempotency-Key was used for a request with other "
+                "content.",
+            },
+        ),
+        424: Refusal(
+            "WeChat Pay refused; `detail.wechatpay` has its words. Nothing was charged.",
+            {"wechatpay_refused": "WeChat Pay refused: appid和openid不匹配. Nothing was charged."},
+        ),
+        429: Refusal(
+            "Too fast: wait for the seconds in `Retry-After`.",
+            {
+                "rate_limited": "This API key makes more than 600 writes a minute.",
+                "wechatpay_rate_limited": "WeChat Pay takes no more requests just now.",
+            },
+        ),
+        500: Refusal(
+            "A fault of ours; nothing of it is told. Quote the `request_id`.",
+            {"internal_error": "Something failed on our side."},
+        ),
+        503: Refusal(
+            "No answer that can be trusted, so the outcome is not known. Repeat the same request: "
+            "the order keeps its number.",
+            {
+                "wechatpay_outcome_unknown": "WeChat Pay did not answer, so the outcome is not "
+                "known yet.",
+                "unavailable": "The database is busy. Nothing was lost; try again.",
+            },
+        ),
+    }
+)
+IDEMPOTENCY_KEY = {
+    "name": KEY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Names this request, so that a repeat does nothing twice. Kept seven days.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "example": "A-20260501-0001",
+}
+_ALWAYS = (400, 401, 403, 429, 500, 503)
+
+
+def refusals(*statuses: int) -> dict[str | int, Any]:
+    """The documented refusals of a route: these, and those that every route has."""
+    return {status: _described(status) for status in sorted({*statuses, *_ALWAYS})}
+
+
+def tenant_blueprint(name: str, *, meaning: str) -> APIBlueprint:
+    """A group of routes for tenants: behind an API key, counted, under one tag."""
+    blueprint = APIBlueprint(
+        f"api_{name.lower().replace(' ', '_')}",
+        __name__,
+        url_prefix=API_PREFIX,
+        abp_tags=[Tag(name=name, description=meaning)],
+        abp_security=[{SECURITY_SCHEME: []}],
+        operation_id_callback=_view_name,
+    )
+    blueprint.before_request(check_rate)
+    return blueprint
+
+
+def _described(status: int) -> dict[str, Any]:
+    refusal = REFUSALS[status]
+    code, message = next(iter(refusal.codes.items()))
+    example = {"code": code, "message": message, "detail": {}, "request_id": "req_01krx3m8d2q7v5"}
+    words = ", ".join(f"`{name}`" for name in refusal.codes)
+    return {
+        "description": f"{refusal.meaning} Codes: {words}.",
+        "content": {"application/json": {"schema": {"$ref": ERROR_SCHEMA}, "example": example}},
+    }
+
+
+def _view_name(*, name: str, path: str, method: str) -> str:
+    return name

@@ -1,0 +1,127 @@
+"""The kinds of value a request may hold, each checked before any database or WeChat Pay sees it.
+
+Nothing is converted silently: a number is a number, a time names its zone. WeChat Pay stores up to
+three bytes a letter, so emoji and whatever else lies beyond the basic plane are refused. It does
+not say whether its limits count letters or bytes; where that matters the narrower one holds here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MAX_AMOUNT_FEN = 100_000_000_00  # a hundred million yuan
+MAX_TEXT_BYTES = 127  # WeChat Pay's limit for a description, read as bytes
+MAX_PAGE_URL = 512
+MAX_PAGE = 100
+MAX_CURSOR = 256
+
+# Each pattern means the same to Rust (which checks), to Python and to ECMAScript (which read the
+# document). Controls, lone surrogates and letters of four bytes are outside these ranges.
+_PRINTABLE = r"^[\u0020-\u007E\u00A0-\uFFFD]+$"
+_VISIBLE = r"^[\u0021-\u007E\u00A1-\uFFFD]+$"
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_COUNT = re.compile(r"[1-9]\d{0,2}", re.ASCII)
+
+
+def _few_bytes(text: str) -> str:
+    size = len(text.encode())
+    if size > MAX_TEXT_BYTES:
+        raise PydanticCustomError(
+            "too_many_bytes",
+            "Text should have at most {limit} bytes in UTF-8 and has {size}; "
+            "a Chinese character is three bytes",
+            {"limit": MAX_TEXT_BYTES, "size": size},
+        )
+    return text
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise PydanticCustomError(
+            "rfc_3339", "Time should be RFC 3339 with its zone, such as 2026-05-01T12:00:00+08:00"
+        )
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise PydanticCustomError("no_such_moment", "There is no such moment") from error
+
+
+def _day(value: object) -> date:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise PydanticCustomError("no_such_day", "There is no such day") from error
+    raise PydanticCustomError("day", "Day should be written as 2026-05-01")
+
+
+def _count(value: object) -> int:
+    if isinstance(value, str) and _COUNT.fullmatch(value) and int(value) <= MAX_PAGE:
+        return int(value)
+    raise PydanticCustomError("count", "Should be a whole number from 1 to 100")
+
+
+def _ip_address(text: str) -> str:
+    try:
+        if "%" in text:
+            raise ValueError(text)
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise PydanticCustomError("ip_address", "Should be an IPv4 or IPv6 address") from error
+    return text
+
+
+def _json(**schema: Any) -> WithJsonSchema:
+    return WithJsonSchema(schema)
+
+
+Amount = Annotated[StrictInt, Field(ge=1, le=MAX_AMOUNT_FEN)]
+Price = Annotated[StrictInt, Field(ge=0, le=MAX_AMOUNT_FEN)]
+Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+
+ShortText = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TEXT_BYTES, pattern=_PRINTABLE),
+    AfterValidator(_few_bytes),
+]
+Text32 = Annotated[str, Field(min_length=1, max_length=32, pattern=_PRINTABLE)]
+Text256 = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
+Text512 = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE)]
+
+MerchantOrderNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,64}$")]
+OutTradeNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{6,32}$")]
+Openid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+Appid = Annotated[str, Field(pattern=r"^wx[0-9A-Za-z]{1,30}$")]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+TradeTypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
+GoodsId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
+IpAddress = Annotated[
+    str,
+    Field(max_length=45),
+    AfterValidator(_ip_address),
+    _json(anyOf=[{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]),
+]
+PageUrl = Annotated[str, Field(min_length=1, max_length=MAX_PAGE_URL, pattern=_VISIBLE)]
+
+Moment = Annotated[datetime, BeforeValidator(_moment), _json(type="string", format="date-time")]
+Day = Annotated[date, BeforeValidator(_day), _json(type="string", format="date")]
+Limit = Annotated[int, BeforeValidator(_count), _json(type="integer", minimum=1, maximum=MAX_PAGE)]
+Cursor = Annotated[str, Field(max_length=MAX_CURSOR, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def public_id(prefix: str) -> Any:
+    """The pattern of our own ids, such as `ord_` and 26 letters nobody misreads."""
+    return Field(
+        pattern=rf"^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$", examples=[f"{prefix}_01jd" + "0" * 22]
+    )

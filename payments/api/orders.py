@@ -1,0 +1,135 @@
+"""Orders over HTTP: place, read, sign again, ask, close."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from payments.api.answers import Order as OrderShape
+from payments.api.answers import OrderPage, PlacedOrder
+from payments.api.binding import answer, bound, repeatable
+from payments.api.describe import IDEMPOTENCY_KEY, refusals, tenant_blueprint
+from payments.api.schemas import OrderPath, OrderPayload, OrderQuery
+from payments.errors import OrderNotPayable, TradeTypeNotSupported
+from payments.orders.create import OrderRequest, create_order
+from payments.orders.models import TradeType
+from payments.orders.place import pay_params
+from payments.orders.presenter import present_order
+from payments.orders.queries import OrderFilter, get_order
+from payments.orders.queries import list_orders as orders_of
+from payments.orders.sync import close_order as close
+from payments.orders.sync import sync_order as sync
+from submerchants.access import Permission, current_caller, tenant_api
+
+blueprint = tenant_blueprint(
+    "Orders", meaning="What a payer is asked to pay, and what became of it."
+)
+
+
+@blueprint.post(
+    "/orders",
+    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
+    responses={201: PlacedOrder, 200: PlacedOrder, **refusals(409, 413, 415, 422, 424)},
+)
+@tenant_api(Permission.ORDERS_WRITE)
+@bound
+@repeatable("orders.create")
+def place_order(body: OrderPayload) -> Response:
+    """Place an order.
+
+    Records the order and opens it at WeChat Pay. 201 when it is new, 200 when the same
+    `merchant_order_no` was placed before with the same content. After a 503 or a lost answer,
+    repeat the very same request: it continues the same order and never charges twice.
+    """
+    caller = current_caller()
+    placed = create_order(
+        sub_merchant=caller.sub_merchant, partner=caller.partner, request=_asked(body)
+    )
+    try:
+        signed = pay_params(placed.order)
+    except OrderNotPayable:
+        signed = None
+    return answer(present_order(placed.order, signed), 201 if placed.is_new else 200)
+
+
+@blueprint.get("/orders", responses={200: OrderPage, **refusals()})
+@tenant_api(Permission.ORDERS_READ)
+@bound
+def list_orders(query: OrderQuery) -> Response:
+    """List orders, newest first."""
+    chosen = OrderFilter(
+        merchant_order_no=query.merchant_order_no,
+        out_trade_no=query.out_trade_no,
+        state=query.state,
+        created_after=query.created_after,
+        created_before=query.created_before,
+    )
+    page = orders_of(chosen, limit=query.limit, cursor=query.cursor)
+    shown = [present_order(order) for order in page.rows]
+    return answer({"data": shown, "next_cursor": page.next_cursor})
+
+
+@blueprint.get("/orders/<order_id>", responses={200: OrderShape, **refusals(404)})
+@tenant_api(Permission.ORDERS_READ)
+@bound
+def show_order(path: OrderPath) -> Response:
+    """Show one order as it stands here, without asking WeChat Pay."""
+    return answer(present_order(get_order(path.order_id)))
+
+
+@blueprint.post(
+    "/orders/<order_id>/pay-params",
+    responses={200: PlacedOrder, **refusals(404, 409, 413, 424)},
+)
+@tenant_api(Permission.ORDERS_WRITE)
+@bound
+def sign_order_again(path: OrderPath) -> Response:
+    """Sign fresh parameters for the page.
+
+    For a payer who comes back. When WeChat Pay's session has run out, which it does after two
+    hours, it is opened anew under the same number.
+    """
+    order = get_order(path.order_id)
+    return answer(present_order(order, pay_params(order)))
+
+
+@blueprint.post("/orders/<order_id>/sync", responses={200: OrderShape, **refusals(404, 413, 424)})
+@tenant_api(Permission.ORDERS_WRITE, while_suspended=True)
+@bound
+def sync_order(path: OrderPath) -> Response:
+    """Ask WeChat Pay now, and show the order as it then stands."""
+    return answer(present_order(sync(get_order(path.order_id))))
+
+
+@blueprint.post(
+    "/orders/<order_id>/close", responses={200: OrderShape, **refusals(404, 409, 413, 424)}
+)
+@tenant_api(Permission.ORDERS_WRITE, while_suspended=True)
+@bound
+def close_order(path: OrderPath) -> Response:
+    """Close an unpaid order, at WeChat Pay and here.
+
+    Afterwards it cannot be paid. A closed order stays as it is; a paid one is refused with 409.
+    """
+    return answer(present_order(close(get_order(path.order_id))))
+
+
+def _asked(body: OrderPayload) -> OrderRequest:
+    if body.trade_type not in TradeType.__members__:
+        raise TradeTypeNotSupported(trade_type=body.trade_type)
+    return OrderRequest(
+        merchant_order_no=body.merchant_order_no,
+        description=body.description,
+        amount_fen=body.amount_fen,
+        currency=body.currency,
+        trade_type=TradeType(body.trade_type),
+        sp_openid=body.payer.sp_openid,
+        sub_openid=body.payer.sub_openid,
+        sub_appid=body.sub_appid,
+        page_url=body.page_url,
+        expires_at=body.expires_at,
+        attach=body.attach,
+        goods_tag=body.goods_tag,
+        detail=body.detail.model_dump(exclude_none=True) if body.detail else None,
+        scene_info=body.scene_info.model_dump(exclude_none=True) if body.scene_info else None,
+        profit_sharing=body.profit_sharing,
+    )
