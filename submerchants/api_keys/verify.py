@@ -55,9 +55,11 @@ def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
     )
     with across_tenants("whose key it is shows only once it is found"):
         found = db.session.execute(query, execution_options={"populate_existing": True}).first()
-    if found is None or not hmac.compare_digest(found[0].key_hash, hash_of(presented)):
+    if found is None:
         return None
-    return found._tuple() if counts_now(found[0]) else None
+    key, sub_merchant, partner = found
+    is_right = hmac.compare_digest(key.key_hash, hash_of(presented))
+    return (key, sub_merchant, partner) if is_right and counts_now(key) else None
 
 
 def counts_now(key: ApiKey) -> bool:
