@@ -89,13 +89,17 @@ class BillStray(Base):
     """A line of a download that is no tenant's. Only operators see it."""
 
     __tablename__ = "bill_strays"
-    __table_args__ = (UniqueConstraint("download_id", "line_no"),)
+    __table_args__ = (
+        UniqueConstraint("download_id", "line_no"),
+        Index("ix_bill_strays_number", "number"),
+    )
 
     id: Mapped[str] = mapped_column(identifier(40), primary_key=True)
     download_id: Mapped[str] = mapped_column(ForeignKey("bill_downloads.id"))
     line_no: Mapped[int]  # counted from 1, after the header
     reason: Mapped[StrayReason]
     sub_mchid: Mapped[str] = mapped_column(String(64))  # as the line names it, when it can be read
+    number: Mapped[str | None] = mapped_column(identifier(64))  # of the payment or refund
     line: Mapped[str] = mapped_column(long_text())
     created_at: Mapped[datetime]
 

@@ -49,6 +49,20 @@ class Totals:
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, n) + getattr(other, n) for n in FIGURES))
 
+    def count(self, amounts: tuple[int, int, int, int, int, int]) -> None:
+        """Add one line; its amounts come in the order of the columns of `layout.AMOUNTS`."""
+        settled, refund, voucher_refund, fee, order, requested_refund = amounts
+        self.row_count += 1
+        self.settled_fen += settled
+        self.refund_fen += refund
+        self.voucher_refund_fen += voucher_refund
+        self.fee_units += fee
+        self.order_fen += order
+        self.requested_refund_fen += requested_refund
+
+    def as_dict(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in FIGURES}
+
     @property
     def net_fen(self) -> int:
         """Payments less refunds, as they were asked for: what our books know them by."""

@@ -87,6 +87,7 @@ class Discrepancy(TenantOwned, Base):
     __table_args__ = (
         UniqueConstraint("reconciliation_id", "entry_kind", "number", "ordinal"),
         Index("ix_discrepancies_tenant_state", "sub_merchant_id", "state", "created_at"),
+        Index("ix_discrepancies_number", "number"),
     )
 
     id: Mapped[str] = mapped_column(identifier(40), primary_key=True)

@@ -1,0 +1,83 @@
+"""Our side of a bill day: what the books of each room hold for it, in the words of entries.
+
+A source answers one SELECT with the columns `sub_merchant_id, number, wechat_no, amount_fen`, by
+the moment WeChat Pay booked a thing (house time is UTC, a bill day is Beijing's). Rows of a kind no
+source knows of are on the bill only, and come out as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from config.clock import beijing_day
+from config.database import db
+from payments.bills.entries import EntryKind, core
+from payments.orders.models import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One kind of entry and the query for a day's worth of it, between two moments."""
+
+    kind: EntryKind
+    entries: Callable[[datetime, datetime], Select[Any]]
+    sign: int  # of its amounts in a day's total
+
+
+def _payments(start: datetime, end: datetime) -> Select[Any]:
+    # Money counts from the moment WeChat Pay booked it, whatever has become of the order since.
+    entries: Select[Any] = select(
+        Order.sub_merchant_id.label("sub_merchant_id"),
+        Order.out_trade_no.label("number"),
+        Order.transaction_id.label("wechat_no"),
+        Order.amount_fen.label("amount_fen"),
+    )
+    return entries.where(Order.paid_at >= start, Order.paid_at < end)
+
+
+SOURCES: tuple[Source, ...] = (Source(EntryKind.PAYMENT, _payments, sign=1),)
+
+
+@dataclass(slots=True)
+class Book:
+    """One tenant's day as our books have it."""
+
+    cores: set[str] = field(default_factory=set)
+    amount_fen: int = 0
+
+
+def entries_of(source: Source, day: date, sub_merchant_ids: Sequence[str]) -> Select[Any]:
+    """The source's entries of a Beijing day, of these tenants."""
+    query = source.entries(*beijing_day(day))
+    tenant = query.selected_columns["sub_merchant_id"]
+    return query.where(tenant.in_(sub_merchant_ids))
+
+
+def read_books(day: date, sub_merchant_ids: Sequence[str]) -> dict[str, Book]:
+    """The books of some tenants for one day; every tenant asked for has one."""
+    books = {tenant: Book() for tenant in sub_merchant_ids}
+    for source in SOURCES:
+        kind, sign = source.kind, source.sign
+        rows = db.session.execute(entries_of(source, day, sub_merchant_ids)).tuples()
+        for tenant, number, wechat_no, amount_fen in rows:
+            book = books[tenant]
+            book.cores.add(core(kind, number, wechat_no, amount_fen))
+            book.amount_fen += sign * amount_fen
+    return books
+
+
+def sizes(day: date, sub_merchant_ids: Sequence[str]) -> dict[str, int]:
+    """How many entries each of these tenants has that day; those without any are left out."""
+    counted: dict[str, int] = {}
+    for source in SOURCES:
+        entries = entries_of(source, day, sub_merchant_ids).subquery()
+        tenant = entries.c.sub_merchant_id
+        rows = db.session.execute(select(tenant, func.count()).group_by(tenant)).tuples()
+        for sub_merchant_id, count in rows:
+            counted[sub_merchant_id] = counted.get(sub_merchant_id, 0) + count
+    return counted

@@ -1,0 +1,253 @@
+"""What a difference means: what the books know of it, beyond the one day that was compared.
+
+Reads in batches, writes nothing. Definitions, seen from our books: 长款 (MISSING_HERE) is on the
+bill and not in the books, 短款 (MISSING_THERE) is in the books and not on the bill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import or_, select
+
+from config.clock import beijing_date, beijing_day, now
+from config.database import db
+from payments.bills.batches import batches
+from payments.bills.entries import Entry, EntryKind, read_entry
+from payments.bills.models import BillStray
+from payments.orders.models import Order
+from payments.reconciliation.compare import Difference
+from payments.reconciliation.findings import Finding, Known, present_entry
+from payments.reconciliation.models import Discrepancy, DiscrepancyKind
+from payments.reconciliation.neighbours import Neighbours
+
+DAY_CUT = timedelta(minutes=10)  # how near midnight a booking may fall on the neighbour day
+SOON = timedelta(minutes=10)
+BILL_HOUR = timedelta(hours=10, minutes=30)  # when the next day's bill has been fetched
+
+_Kind = DiscrepancyKind
+
+
+def explain(differences: Mapping[str, Sequence[Difference]], day: date) -> dict[str, list[Finding]]:
+    """Findings for the differences of some tenants. The caller crosses tenants."""
+    entries = {
+        tenant: [_Sides.of(difference) for difference in some]
+        for tenant, some in differences.items()
+        if some
+    }
+    if not entries:
+        return {}
+    context = _Context(entries, day)
+    return {
+        tenant: [context.finding(tenant, sides) for sides in some]
+        for tenant, some in entries.items()
+    }
+
+
+class _Sides:
+    """A difference taken apart."""
+
+    __slots__ = ("ordinal", "ours", "theirs")
+
+    def __init__(self, theirs: Entry | None, ours: Entry | None, ordinal: int) -> None:
+        self.theirs = theirs
+        self.ours = ours
+        self.ordinal = ordinal
+
+    @classmethod
+    def of(cls, difference: Difference) -> _Sides:
+        theirs = read_entry(difference.theirs) if difference.theirs else None
+        ours = read_entry(difference.ours) if difference.ours else None
+        return cls(theirs, ours, difference.ordinal)
+
+    @property
+    def entry(self) -> Entry:
+        entry = self.theirs or self.ours
+        if entry is None:
+            raise ValueError("A difference has at least one side.")
+        return entry
+
+
+class _Context:
+    """Everything a batch of differences needs to know, read in a few queries."""
+
+    def __init__(self, differences: Mapping[str, Sequence[_Sides]], day: date) -> None:
+        self._day = day
+        everything = [sides.entry for some in differences.values() for sides in some]
+        payments = [entry for entry in everything if entry.kind is EntryKind.PAYMENT]
+        known = list(_orders_about(payments))
+        self._by_number = {order.out_trade_no: order for order in known}
+        self._by_transaction = {order.transaction_id: order for order in known}
+        lonely = [
+            (tenant, sides.entry)
+            for tenant, some in differences.items()
+            for sides in some
+            if sides.theirs is None
+        ]
+        self._elsewhere = _booked_elsewhere([entry.number for _, entry in lonely])
+        near = [(tenant, entry, self._neighbour(entry)) for tenant, entry in lonely]
+        self._neighbours = Neighbours([(t, e.number, d) for t, e, d in near if d is not None])
+
+    def finding(self, tenant: str, sides: _Sides) -> Finding:
+        """What one difference is."""
+        if sides.ordinal:
+            return self._duplicate(sides)
+        if sides.theirs is None:
+            return self._missing_there(tenant, sides.entry)
+        if sides.theirs.kind is not EntryKind.PAYMENT:
+            return self._not_kept_here(sides.theirs)
+        return self._on_the_bill(tenant, sides.theirs)
+
+    def _duplicate(self, sides: _Sides) -> Finding:
+        order = self._by_number.get(sides.entry.number) if sides.ours else None
+        return Finding(
+            kind=_Kind.DUPLICATE_ROW,
+            entry=sides.entry,
+            ordinal=sides.ordinal,
+            ours=order.facts if order else None,
+            theirs=present_entry(sides.entry),
+            explanation="The bill has this number in more than one row. One row was counted; "
+            "this is a further one.",
+        )
+
+    def _not_kept_here(self, entry: Entry) -> Finding:
+        what = "refund" if entry.kind is EntryKind.REFUND else "reversal"
+        return Finding(
+            kind=_Kind.MISSING_HERE,
+            entry=entry,
+            theirs=present_entry(entry),
+            explanation=f"The bill has a {what} that this platform did not make.",
+        )
+
+    def _on_the_bill(self, tenant: str, entry: Entry) -> Finding:
+        by_number = self._by_number.get(entry.number)
+        order = by_number or self._by_transaction.get(entry.wechat_no)
+        if order is not None and order.sub_merchant_id != tenant:
+            kind, told = (
+                _Kind.TENANT_DIFFERS,
+                (
+                    "WeChat Pay books this payment under this sub-merchant, but the number is not "
+                    "one of its orders here. The service provider has been told."
+                ),
+            )
+            return Finding(kind=kind, entry=entry, theirs=present_entry(entry), explanation=told)
+        kind, told = self._verdict(entry, order)
+        heals = kind is _Kind.STATE_DIFFERS
+        return Finding(
+            kind=kind,
+            entry=entry,
+            ours=order.facts if order else None,
+            theirs=present_entry(entry),
+            explanation=told,
+            ask_about=order.order_id if order and heals else None,
+            look_again_at=now() + SOON if heals else None,
+        )
+
+    def _verdict(self, entry: Entry, order: Known | None) -> tuple[DiscrepancyKind, str]:
+        if order is None:
+            return _Kind.MISSING_HERE, (
+                "The bill has this payment; no order here has its number. It may have been taken "
+                "by another system under the same sub_mchid."
+            )
+        if order.amount_fen != entry.amount_fen:
+            return _Kind.AMOUNT_DIFFERS, (
+                f"The order is over {order.amount_fen} fen, the bill says {entry.amount_fen}."
+            )
+        # Paid on this very day and not among the books that were compared: paid just now.
+        if order.paid_at is None or self._became_paid(entry, order):
+            return _Kind.STATE_DIFFERS, (
+                f"The bill has this payment; the order here is {order.state}. WeChat Pay is being "
+                "asked again, and the day will be compared once more."
+            )
+        if order.out_trade_no != entry.number or order.transaction_id != entry.wechat_no:
+            return _Kind.NUMBER_DIFFERS, (
+                "The order and the bill agree on one of transaction_id and out_trade_no only."
+            )
+        return _Kind.DAY_DIFFERS, (
+            f"The order is booked here on {beijing_date(order.paid_at)}, on the bill of "
+            f"{self._day}. Nothing is missing."
+        )
+
+    def _became_paid(self, entry: Entry, order: Known) -> bool:
+        same = (order.out_trade_no, order.transaction_id) == (entry.number, entry.wechat_no)
+        return same and order.paid_at is not None and beijing_date(order.paid_at) == self._day
+
+    def _missing_there(self, tenant: str, entry: Entry) -> Finding:
+        order = self._by_number.get(entry.number)
+        kind, told, again = _Kind.MISSING_THERE, (
+            "The order is paid here and is not on the bill of this day."
+        ), None  # fmt: skip
+        neighbour = self._neighbour(entry)
+        if entry.number in self._elsewhere:
+            kind, told = (
+                _Kind.TENANT_DIFFERS,
+                (
+                    "The order is paid here; WeChat Pay's bill books its number under another "
+                    "sub_mchid. The service provider has been told."
+                ),
+            )
+        elif neighbour is not None and self._neighbours.has(tenant, entry.number, neighbour):
+            kind, told = (
+                _Kind.DAY_DIFFERS,
+                (
+                    f"The order was paid near midnight and stands on the bill of {neighbour}. "
+                    "Nothing is missing."
+                ),
+            )
+        elif neighbour is not None and not self._neighbours.is_here(tenant, neighbour):
+            told += f" It was paid near midnight; the bill of {neighbour} will be looked at too."
+            again = max(beijing_day(neighbour)[1] + BILL_HOUR, now() + SOON)
+        return Finding(
+            kind=kind,
+            entry=entry,
+            ours=order.facts if order else None,
+            explanation=told,
+            look_again_at=again,
+        )
+
+    def _neighbour(self, entry: Entry) -> date | None:
+        """The day a booking of ours near midnight may have fallen on instead."""
+        order = self._by_number.get(entry.number)
+        return _day_across(order.paid_at, self._day) if order and order.paid_at else None
+
+
+def _day_across(paid_at: datetime, day: date) -> date | None:
+    start, end = beijing_day(day)
+    if paid_at - start < DAY_CUT:
+        return day - timedelta(days=1)
+    return day + timedelta(days=1) if end - paid_at <= DAY_CUT else None
+
+
+def _orders_about(entries: Sequence[Entry]) -> Iterable[Known]:
+    for some in batches(entries):
+        numbers = [entry.number for entry in some]
+        transactions = [entry.wechat_no for entry in some if entry.wechat_no]
+        rows = db.session.execute(
+            select(
+                Order.id,
+                Order.sub_merchant_id,
+                Order.out_trade_no,
+                Order.transaction_id,
+                Order.amount_fen,
+                Order.state,
+                Order.paid_at,
+            ).where(or_(Order.out_trade_no.in_(numbers), Order.transaction_id.in_(transactions)))
+        ).tuples()
+        for row in rows:
+            yield Known(*row)
+
+
+def _booked_elsewhere(numbers: Sequence[str]) -> set[str]:
+    """Which numbers of ours a bill names under a sub_mchid that is not their tenant's."""
+    found: set[str] = set()
+    for some in batches(numbers):
+        strays = select(BillStray.number).where(BillStray.number.in_(some))
+        told = select(Discrepancy.number).where(
+            Discrepancy.number.in_(some),
+            Discrepancy.kind == DiscrepancyKind.TENANT_DIFFERS,
+            Discrepancy.theirs.is_not(None),
+        )
+        found.update(number for number in db.session.scalars(strays) if number)
+        found.update(db.session.scalars(told))
+    return found

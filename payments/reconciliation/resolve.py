@@ -1,0 +1,73 @@
+"""A person's decision about a discrepancy. What was found stays as it is; the decision is added."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+
+from config import audit
+from config.clock import now
+from config.database import changed_rows, db, transaction
+from config.errors import Conflict, InvalidPayload, NotFound
+from payments.reconciliation.models import Discrepancy, DiscrepancyState, Reconciliation
+from payments.reconciliation.record import state_of
+
+MAX_DECISION_LENGTH = 512
+
+
+class DiscrepancySettled(Conflict):
+    """The discrepancy is no longer open."""
+
+    code = "discrepancy_not_open"
+
+
+def resolve_discrepancy(*, discrepancy_id: str, decision: str) -> Discrepancy:
+    """Mark an open discrepancy as dealt with: by whom, when and why. No run opens it again.
+
+    Raises NotFound, InvalidPayload without a reason, DiscrepancySettled when it is not open.
+    """
+    reason = decision.strip()
+    if not reason or len(reason) > MAX_DECISION_LENGTH or not reason.isprintable():
+        raise InvalidPayload(
+            f"Say in one line of at most {MAX_DECISION_LENGTH} characters what was decided and why."
+        )
+    with transaction():
+        here = select(Discrepancy).where(Discrepancy.id == discrepancy_id)
+        row = db.session.scalars(here).one_or_none()
+        if row is None:
+            raise NotFound("There is no such discrepancy.")
+        handled = {
+            "state": DiscrepancyState.HANDLED,
+            "decision": reason,
+            "handled_by": audit.current_actor().id[:128],
+            "handled_at": now(),
+            "updated_at": now(),
+        }
+        still_open = update(Discrepancy).where(
+            Discrepancy.id == row.id, Discrepancy.state == DiscrepancyState.OPEN
+        )
+        if not changed_rows(still_open.values(**handled)):
+            raise DiscrepancySettled("This discrepancy has been dealt with, or is gone.")
+        _recount(row.reconciliation_id)
+        audit.record(
+            "discrepancy.handled",
+            object_kind="discrepancy",
+            object_id=row.id,
+            tenant_id=row.sub_merchant_id,
+            decision=reason,
+        )
+        db.session.refresh(row)
+    return row
+
+
+def _recount(reconciliation_id: str) -> None:
+    standing = select(Discrepancy.state, func.count()).where(
+        Discrepancy.reconciliation_id == reconciliation_id
+    )
+    counts = dict(db.session.execute(standing.group_by(Discrepancy.state)).tuples().all())
+    open_count = counts.get(DiscrepancyState.OPEN, 0)
+    state = state_of(open_count, counts.get(DiscrepancyState.HANDLED, 0))
+    # A day that is being compared just now writes its own outcome when it is done.
+    idle = update(Reconciliation).where(
+        Reconciliation.id == reconciliation_id, Reconciliation.claim_token.is_(None)
+    )
+    changed_rows(idle.values(open_count=open_count, state=state))
