@@ -16,6 +16,7 @@ from config.clock import BEIJING, beijing_date, now
 from partner.operators.roles import OperatorRole
 from payments.notifications.models import InboxState
 from payments.orders.models import OrderState
+from payments.reconciliation.models import DiscrepancyState, ReconciliationState
 from submerchants.staff.roles import StaffRole
 from submerchants.tenants.models import TenantState
 
@@ -30,6 +31,17 @@ STATES: dict[str, tuple[Any, str]] = {
     InboxState.KEPT: (_l("Kept for replay"), "warn"),
     InboxState.QUARANTINED: (_l("Quarantined"), "bad"),
     InboxState.IGNORED: (_l("Not used here"), "idle"),
+    ReconciliationState.MATCHED: (_l("Matched"), "good"),
+    ReconciliationState.DISCREPANT: (_l("Differs"), "bad"),
+    ReconciliationState.RESOLVED: (_l("Dealt with"), "info"),
+    ReconciliationState.WAITING_FOR_BILL: (_l("Waiting for the bill"), "idle"),
+    ReconciliationState.RUNNING: (_l("Comparing"), "warn"),
+    DiscrepancyState.OPEN: (_l("Open"), "bad"),
+    DiscrepancyState.HEALED: (_l("Healed by itself"), "good"),
+    DiscrepancyState.HANDLED: (_l("Decided"), "info"),
+    "IN_FORCE": (_l("In force"), "good"),
+    "EXPIRED": (_l("Expired"), "idle"),
+    "REVOKED": (_l("Revoked"), "idle"),
     TenantState.ACTIVE: (_l("Trading"), "good"),
     TenantState.SUSPENDED: (_l("Suspended"), "warn"),
 }

@@ -7,9 +7,10 @@ from typing import Any
 from flask import Flask, request
 
 from admin_ui import access, assets, console, dashboard, headers, sign_in
-from admin_ui.console import audit, notifications, orders, overview, sub_merchants
+from admin_ui.console import audit, notifications, orders, overview, reconciliation, sub_merchants
 from admin_ui.dashboard import orders as own_orders
 from admin_ui.dashboard import overview as own_overview
+from admin_ui.dashboard import reconciliation as own_reconciliation
 from admin_ui.formatting import init_formatting
 from admin_ui.navigation import menu
 from config.clock import now
@@ -17,7 +18,17 @@ from config.i18n import chosen_language, init_i18n, language_tag
 from config.settings import Settings
 
 # Importing a room of pages puts its views on the blueprint.
-ROOMS = (audit, notifications, orders, overview, sub_merchants, own_orders, own_overview)
+ROOMS = (
+    audit,
+    notifications,
+    orders,
+    overview,
+    reconciliation,
+    sub_merchants,
+    own_orders,
+    own_overview,
+    own_reconciliation,
+)
 FORM_HOURS = 12
 
 

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from admin_ui.reading.timeline import Moment
+from payments.reconciliation.models import DiscrepancyKind
 
 _HAPPENINGS: dict[str, Any] = {
     "order.created": _l("Order recorded"),
@@ -45,6 +46,52 @@ _LEARNED: dict[str, Any] = {
     "query": _l("asking"),
     "sweep": _l("the sweep"),
 }
+
+# 长款 and 短款 are what accountants call the first two.
+_KINDS: dict[DiscrepancyKind, tuple[Any, Any]] = {
+    DiscrepancyKind.MISSING_HERE: (
+        _l("On the bill only"),
+        _l("WeChat Pay booked it and our books do not have it."),
+    ),
+    DiscrepancyKind.MISSING_THERE: (
+        _l("In our books only"),
+        _l("Our books have it as paid and the bill does not show it."),
+    ),
+    DiscrepancyKind.AMOUNT_DIFFERS: (
+        _l("Amounts differ"),
+        _l("Both sides have it, with different amounts."),
+    ),
+    DiscrepancyKind.STATE_DIFFERS: (
+        _l("Paid there, not here"),
+        _l("The bill has it as paid; our order does not stand at paid."),
+    ),
+    DiscrepancyKind.DAY_DIFFERS: (
+        _l("Different days"),
+        _l("Both sides have it, booked on different days."),
+    ),
+    DiscrepancyKind.NUMBER_DIFFERS: (
+        _l("Numbers differ"),
+        _l("One of the numbers agrees and the other does not."),
+    ),
+    DiscrepancyKind.TENANT_DIFFERS: (
+        _l("Another sub-merchant"),
+        _l("The bill books it under another sub-merchant than we do."),
+    ),
+    DiscrepancyKind.DUPLICATE_ROW: (
+        _l("Twice on the bill"),
+        _l("The bill has it more than once."),
+    ),
+}
+
+
+def kind_name(kind: DiscrepancyKind) -> Any:
+    """What a kind of difference is called."""
+    return _KINDS[kind][0]
+
+
+def kind_meaning(kind: DiscrepancyKind) -> Any:
+    """What it means, in a sentence."""
+    return _KINDS[kind][1]
 
 
 def happening(moment: Moment) -> str:

@@ -6,7 +6,7 @@ from flask import current_app, render_template
 
 from admin_ui.access import operator_page
 from admin_ui.console import blueprint
-from admin_ui.reading import figures, inbox
+from admin_ui.reading import days, figures, inbox
 from admin_ui.reading.order_list import Chosen, listed
 from partner.operators.roles import OperatorPermission
 from payments.notifications.models import InboxState
@@ -29,7 +29,9 @@ def overview() -> str:
         quarantined=figures.notifications_waiting(InboxState.QUARANTINED),
         kept=figures.notifications_waiting(InboxState.KEPT),
         waiting=inbox.latest_waiting(SHOWN_WAITING),
+        differing=days.open_differences(),
         keys=figures.expiring_keys(),
+        week=days.last_week(),
         newest=newest.orders[:SHOWN_ORDERS],
         names=newest.names,
         public_base_url=current_app.config["PUBLIC_BASE_URL"],

@@ -6,7 +6,7 @@ from flask import current_app, render_template
 
 from admin_ui.access import staff_page
 from admin_ui.dashboard import blueprint
-from admin_ui.reading import figures
+from admin_ui.reading import days, figures
 from admin_ui.reading.order_list import Chosen, listed
 from submerchants.staff.roles import StaffPermission
 
@@ -22,6 +22,7 @@ def overview() -> str:
         today=figures.today(),
         days=figures.last_days(),
         order_shares=figures.orders_today_by_state(),
+        week=days.last_week(),
         newest=listed(Chosen()).orders[:SHOWN_ORDERS],
         public_base_url=current_app.config["PUBLIC_BASE_URL"],
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, literal, select
 
 from config.clock import beijing_date, beijing_day, now
 from config.database import db
@@ -168,14 +168,10 @@ def expiring_keys() -> list[ExpiringKey]:
 
 def _takings_between(marks: Sequence[datetime]) -> list[Takings]:
     """Payments between each mark and the next, in one pass over the index of `paid_at`."""
-    stretch = (
-        case(
-            *((Order.paid_at < end, place) for place, end in enumerate(marks[1:-1])),
-            else_=len(marks) - 2,
-        )
-        if len(marks) > 2
-        else func.coalesce(0)
-    )
+    # One stretch needs no cases; `else` must stand beside at least one.
+    later = [(Order.paid_at < end, place) for place, end in enumerate(marks[1:-1])]
+    last = len(marks) - 2
+    stretch = case(*later, else_=last) if later else literal(last)
     rows = db.session.execute(
         select(stretch.label("stretch"), func.count(), func.sum(Order.amount_fen))
         .where(Order.paid_at >= marks[0], Order.paid_at < marks[-1])

@@ -125,10 +125,10 @@ def get_tenant(sub_merchant_id: str) -> Tenant:
 
 
 def key_state(key: ApiKey) -> str:
-    """Whether a key opens the API now: ACTIVE, EXPIRED or REVOKED."""
+    """Whether a key opens the API now: IN_FORCE, EXPIRED or REVOKED."""
     if key.revoked_at is not None:
         return "REVOKED"
-    return "EXPIRED" if key.expires_at is not None and key.expires_at <= now() else "ACTIVE"
+    return "EXPIRED" if key.expires_at is not None and key.expires_at <= now() else "IN_FORCE"
 
 
 def _belongings(ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
