@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Protocol
 
+from sqlalchemy import and_, select
+
 from config.clock import now
 from config.database import db, release, transaction
 from config.logs import get_logger
@@ -29,8 +31,16 @@ from partner.wechatpay.errors import (
 from partner.wechatpay.resources.bills import BillTicket
 from payments.bills.claims import Claim, ClaimLost, claim_download, hold, settle
 from payments.bills.divide import divide, divide_nothing, record_step
-from payments.bills.models import BillDownload, DownloadState
+from payments.bills.models import (
+    WHOLE_PROVIDER,
+    BillDownload,
+    DownloadState,
+    TradeBill,
+    TradeBillState,
+)
 from payments.bills.originals import Kept, forget_other_parts, keep_original
+from submerchants.tenancy import across_tenants
+from submerchants.tenants.models import SubMerchant
 
 APPLICATIONS = 3  # how often one attempt applies anew because a download broke off
 CREATING_WAIT = timedelta(minutes=30)
@@ -69,7 +79,7 @@ def fetch_bill(
 
 
 def _work(claim: Claim, download: BillDownload, partner: Partner, bills: BillSource) -> None:
-    if download.state is DownloadState.DIVIDED and download.stray_count == 0:
+    if download.state is DownloadState.DIVIDED and not _is_owed_to_somebody(download):
         _give_up(claim)
         return
     if download.state in (DownloadState.STORED, DownloadState.DIVIDED):
@@ -146,6 +156,23 @@ def _is_final(trouble: WeChatPayError) -> bool:
     if isinstance(trouble, Refused):
         return trouble.code != FREQUENCY_LIMITED
     return isinstance(trouble, BillTooLarge | BillAddressRefused)
+
+
+def _is_owed_to_somebody(download: BillDownload) -> bool:
+    """Whether dividing anew may help: lines were set aside, or a tenant came after the division."""
+    if download.stray_count:
+        return True
+    its_bill = and_(
+        TradeBill.sub_merchant_id == SubMerchant.id,
+        TradeBill.bill_date == download.bill_date,
+        TradeBill.state != TradeBillState.NOT_READY,
+    )
+    without = select(SubMerchant.id).outerjoin(TradeBill, its_bill)
+    without = without.where(SubMerchant.partner_id == download.partner_id, TradeBill.id.is_(None))
+    if download.scope != WHOLE_PROVIDER:
+        without = without.where(SubMerchant.sub_mchid == download.scope)
+    with across_tenants("bill day"):
+        return db.session.scalars(without.limit(1)).first() is not None
 
 
 def _give_up(claim: Claim) -> None:

@@ -25,13 +25,13 @@ class Source:
     """One kind of entry and the query for a day's worth of it, between two moments."""
 
     kind: EntryKind
-    entries: Callable[[datetime, datetime], Select[Any]]
+    entries: Callable[[datetime, datetime], Select[*tuple[Any, ...]]]
     sign: int  # of its amounts in a day's total
 
 
-def _payments(start: datetime, end: datetime) -> Select[Any]:
+def _payments(start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
     # Money counts from the moment WeChat Pay booked it, whatever has become of the order since.
-    entries: Select[Any] = select(
+    entries = select(
         Order.sub_merchant_id.label("sub_merchant_id"),
         Order.out_trade_no.label("number"),
         Order.transaction_id.label("wechat_no"),
@@ -51,7 +51,9 @@ class Book:
     amount_fen: int = 0
 
 
-def entries_of(source: Source, day: date, sub_merchant_ids: Sequence[str]) -> Select[Any]:
+def entries_of(
+    source: Source, day: date, sub_merchant_ids: Sequence[str]
+) -> Select[*tuple[Any, ...]]:
     """The source's entries of a Beijing day, of these tenants."""
     query = source.entries(*beijing_day(day))
     tenant = query.selected_columns["sub_merchant_id"]

@@ -1,4 +1,4 @@
-"""The bill day in the background: fetched and compared at ten, and whenever something was missed."""
+"""The bill day in the background: at ten each morning, and again until nothing is missing."""
 
 from __future__ import annotations
 
