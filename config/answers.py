@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from config.errors import AppError, InvalidPayload, NotFound, Unavailable
 from config.identifiers import new_id
@@ -88,7 +88,10 @@ def init_answers(app: Flask, render_page: PageRenderer) -> None:
         code, message = _FRAMEWORK_REFUSALS.get(
             status, ("refused", "The request was refused as it stands.")
         )
-        return answer(_OtherHttpError(status if status < 500 else 400, code, message))
+        refused = answer(_OtherHttpError(status if status < 500 else 400, code, message))
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            refused.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return refused
 
     def database_trouble(error: Exception) -> Response:
         log.error("database is not answering", error=type(error).__name__, exc_info=error)

@@ -6,12 +6,18 @@ presenters and shapes name the same fields is held together by a test.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from payments.bills.models import TradeBillState
 from payments.orders.models import OrderState, TradeType
+from payments.reconciliation.models import (
+    DiscrepancyKind,
+    DiscrepancyState,
+    ReconciliationState,
+)
 
 ORDER_EXAMPLE: dict[str, Any] = {
     "id": "ord_01krx3m8d2q7v5w0c4n6t9b1ze",
@@ -127,6 +133,86 @@ class OrderPage(BaseModel):
 
     data: list[Order]
     next_cursor: str | None = Field(description="Send it as `cursor` for the next stretch.")
+
+
+class Bill(BaseModel):
+    """What WeChat Pay booked for you on one Beijing day."""
+
+    id: str
+    object: Literal["bill"]
+    bill_date: date
+    bill_type: str
+    state: TradeBillState
+    row_count: int
+    order_fen: Fen
+    settled_fen: Fen = Field(description="What was settled to you, in fen.")
+    requested_refund_fen: Fen
+    refund_fen: Fen
+    fee_yuan: str = Field(description="In yuan with five decimals, as WeChat Pay counts fees.")
+    ready_at: datetime | None
+    download_path: str | None = Field(description="Where the file is; null while there is none.")
+
+
+class BillPage(BaseModel):
+    """A stretch of the list, newest day first."""
+
+    data: list[Bill]
+    next_cursor: str | None
+
+
+class Side(BaseModel):
+    """One side of a day: how many entries, and payments less refunds."""
+
+    count: int
+    amount_fen: int = Field(description="In fen; below zero when more was refunded than paid.")
+
+
+class Reconciliation(BaseModel):
+    """How one day compared."""
+
+    id: str
+    object: Literal["reconciliation"]
+    bill_date: date
+    bill_type: str
+    state: ReconciliationState
+    matched: int = Field(description="How many entries agree to the fen.")
+    ours: Side
+    theirs: Side
+    open_discrepancies: int
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ReconciliationPage(BaseModel):
+    """A stretch of the list, newest day first."""
+
+    data: list[Reconciliation]
+    next_cursor: str | None
+
+
+class Discrepancy(BaseModel):
+    """One difference, with both sides as they were found; a side that does not exist is null."""
+
+    id: str
+    object: Literal["discrepancy"]
+    reconciliation_id: str
+    kind: DiscrepancyKind
+    state: DiscrepancyState
+    out_trade_no: str | None
+    transaction_id: str | None
+    ours: dict[str, Any] | None
+    theirs: dict[str, Any] | None
+    explanation: str
+    decision: str | None = Field(description="What a person decided about it.")
+    handled_at: datetime | None
+    created_at: datetime
+
+
+class DiscrepancyPage(BaseModel):
+    """A stretch of the list, in the order of finding."""
+
+    data: list[Discrepancy]
+    next_cursor: str | None
 
 
 class PaymentDirectory(BaseModel):

@@ -19,6 +19,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from config.errors import InvalidPayload, NotFound
 from config.payloads import MAX_BODY_BYTES, invalid_fields, parse
+from payments.api.schemas import Path
 from payments.idempotency import Answer, answer_once
 from submerchants.access import current_caller
 
@@ -87,15 +88,19 @@ def repeatable(operation: str) -> Callable[[View], View]:
 
 def answer(shown: Mapping[str, object], status: int = 200) -> Response:
     """One object as JSON."""
-    return Response(current_app.json.dumps(shown), status=status, mimetype="application/json")
+    return Response(
+        current_app.json.dumps(shown, separators=(",", ":")),
+        status=status,
+        mimetype="application/json",
+    )
 
 
-def _read_path(schema: type[BaseModel], raw: Mapping[str, str]) -> BaseModel:
+def _read_path(schema: type[Path], raw: Mapping[str, str]) -> BaseModel:
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
         # What cannot be an id of ours is absent, like any other that is not there.
-        raise NotFound("There is nothing here. Check the address.") from error
+        raise NotFound(schema.absent) from error
 
 
 def _read_query(schema: type[BaseModel]) -> BaseModel:

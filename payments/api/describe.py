@@ -49,7 +49,10 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
         ),
         404: Refusal(
             "Absent, or another tenant's: the answer is the same.",
-            {"not_found": "There is no such order."},
+            {
+                "not_found": "There is no such order.",
+                "bill_not_available": "There is no bill of this day yet.",
+            },
         ),
         409: Refusal(
             "Impossible beside what already stands.",

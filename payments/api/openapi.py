@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from config.answers import public
 from config.errors import NotFound
 from config.payloads import StrictJSONProvider, invalid_fields
-from payments.api import orders, payment_directories
+from payments.api import bills, orders, payment_directories, reconciliations
 from payments.api.answers import Error
 from payments.api.binding import KEY_HEADER, REPLAY_HEADER
 from payments.api.describe import API_PREFIX, REFUSALS, SECURITY_SCHEME
@@ -31,7 +31,7 @@ OPENAPI_VERSION = "3.1.0"
 DOCUMENT_PATH = f"{API_PREFIX}/openapi.json"
 ASSET_SECONDS = 3_600
 
-ROOMS = (orders, payment_directories)
+ROOMS = (orders, bills, reconciliations, payment_directories)
 
 _OURS = Path(__file__).parent / "static"
 _SWAGGER = Path(str(files("flask_openapi_swagger"))) / "templates" / "swagger"

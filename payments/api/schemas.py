@@ -5,7 +5,7 @@ These models check requests and describe them in the API's document: there is no
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,6 +35,7 @@ from payments.api.fields import (
     public_id,
 )
 from payments.orders.models import OrderState
+from payments.reconciliation.models import DiscrepancyState
 
 DEFAULT_PAGE = 20
 MAX_GOODS = 100
@@ -168,19 +169,28 @@ class OrderPayload(Payload):
     )
 
 
-class OrderPath(Payload):
+class Path(Payload):
+    """Which thing an address names; `absent` is said when there is none."""
+
+    absent: ClassVar[str]
+
+
+class OrderPath(Path):
     """Which order."""
 
+    absent = "There is no such order."
+
     order_id: Annotated[str, public_id("ord")]
+
+
+_CURSOR_MEANING = "`next_cursor` of the page before; leave it out for the first page."
 
 
 class PageQuery(Payload):
     """Which stretch of a list."""
 
     limit: Limit = Field(DEFAULT_PAGE, description="How many to answer, 100 at most.")
-    cursor: Cursor | None = Field(
-        None, description="`next_cursor` of the page before; leave it out for the first page."
-    )
+    cursor: Cursor | None = Field(None, description=_CURSOR_MEANING)
 
 
 class OrderQuery(PageQuery):
@@ -193,8 +203,10 @@ class OrderQuery(PageQuery):
     created_before: Moment | None = Field(None, description="Created before this moment.")
 
 
-class DayPath(Payload):
+class DayPath(Path):
     """Which Beijing day."""
+
+    absent = "There is no bill of that day."
 
     date: Day
 
@@ -205,8 +217,17 @@ class DayQuery(PageQuery):
     date: Day | None = Field(None, description="A Beijing day, such as 2026-05-01.")
 
 
-class ReconciliationPath(Payload):
+class DiscrepancyQuery(PageQuery):
+    """Which differences to list."""
+
+    cursor: Annotated[str, public_id("dis")] | None = Field(None, description=_CURSOR_MEANING)
+    state: DiscrepancyState | None = None
+
+
+class ReconciliationPath(Path):
     """Which reconciliation."""
+
+    absent = "There is no such reconciliation."
 
     reconciliation_id: Annotated[str, public_id("rec")]
 

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
@@ -101,7 +101,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
         created_at = datetime.fromisoformat(moment)
         if created_at.tzinfo is None or not order_id.isidentifier():
             raise ValueError(moment)
-    except (binascii.Error, ValueError) as error:
+        created_at = created_at.astimezone(UTC)
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise InvalidPayload(
             "The cursor is not one this list gave out. Start again without it.",
             fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
