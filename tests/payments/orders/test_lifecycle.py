@@ -1,0 +1,178 @@
+"""A model of the order's life: any mix of calls, faults and payments ends in the ledger's truth."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from config.clock import frozen_at, now
+from config.errors import Conflict
+from partner.simulator.payers import CannotPay
+from payments.errors import WeChatPayOutcomeUnknown, WeChatPayRefused
+from payments.orders.create import create_order
+from payments.orders.models import OrderState
+from payments.orders.place import pay_params
+from payments.orders.states import MOVES
+from payments.orders.sweep import sweep_due
+from payments.orders.sync import close_order, sync_order
+from submerchants.tenancy import acting_for
+from tests.books import all_events, all_orders, inbox
+from tests.conftest import empty_database
+from tests.factories.partner import make_partner_of
+from tests.factories.payments import order_request
+from tests.factories.submerchants import make_sub_merchant
+
+REPLY_FAULTS = ["lost_answer", "bad_signature", "http_500", "reset", "unsigned", "cut_reply"]
+NEWS_FAULTS = [
+    "notification_missing",
+    "notification_repeated",
+    "notification_late",
+    "notification_probe",
+    "notification_bad_signature",
+    "notification_reordered",
+]
+TRIES = 3  # as often as the client tries by itself
+LONG_AFTER = timedelta(days=2)
+
+
+class OrderLife(RuleBasedStateMachine):
+    """Tenants, payers, WeChat Pay and bad luck, in any order."""
+
+    simulator = None
+    start_afresh = None  # a process with closed circuit breakers
+
+    def __init__(self):
+        super().__init__()
+        empty_database()
+        self.simulator.faults.clear()
+        self.started = now()
+        self.later = timedelta()
+        partner = make_partner_of(self.simulator)
+        known = self.simulator.facts["sub_merchants"]
+        self.partner = partner
+        self.tenants = [make_sub_merchant(partner=partner, **facts) for facts in known[:2]]
+        self.paid = {}
+        self.seen = {}
+        self.requests = []
+
+    def orders(self):
+        return all_orders()
+
+    def act(self, action, order):
+        expected = suppress(Conflict, WeChatPayRefused, WeChatPayOutcomeUnknown)
+        with acting_for(order.sub_merchant_id), frozen_at(self.started + self.later), expected:
+            action(order)
+
+    def pick(self, data):
+        return data.draw(st.sampled_from(self.orders()))
+
+    @rule(tenant=st.integers(0, 1), amount=st.integers(1, 100_000))
+    def place(self, tenant, amount):
+        request = order_request(amount_fen=amount)
+        self.requests.append((tenant, request))
+        self.create(tenant, request)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data())
+    def place_again(self, data):
+        self.create(*data.draw(st.sampled_from(self.requests)))
+
+    def create(self, tenant, request):
+        owner = self.tenants[tenant]
+        expected = suppress(WeChatPayRefused, WeChatPayOutcomeUnknown)
+        with acting_for(owner.id), frozen_at(self.started + self.later), expected:
+            create_order(sub_merchant=owner, partner=self.partner, request=request)
+
+    @precondition(lambda self: self.orders())
+    @rule(data=st.data())
+    def pay(self, data):
+        number = self.pick(data).out_trade_no
+        try:
+            self.simulator.pay(number)
+        except (CannotPay, LookupError):
+            return
+        self.paid[number] = self.simulator.ledger.with_number(number)[0].transaction_id
+
+    @rule()
+    def deliver(self):
+        self.simulator.notifier.deliver_due()
+
+    @precondition(lambda self: self.orders())
+    @rule(data=st.data(), action=st.sampled_from([sync_order, close_order, pay_params]))
+    def tenant_asks(self, data, action):
+        self.act(action, self.pick(data))
+
+    @rule(seconds=st.sampled_from([6, 40, 400, 4_000, 90_000]))
+    def time_passes(self, seconds):
+        self.later += timedelta(seconds=seconds)
+
+    @rule()
+    def sweep(self):
+        with frozen_at(self.started + self.later):
+            sweep_due()
+
+    @rule(kind=st.sampled_from(REPLY_FAULTS))
+    def an_answer_goes_wrong(self, kind):
+        self.simulator.faults.add(kind, times=TRIES, path="/v3/pay")
+
+    @rule(kind=st.sampled_from(NEWS_FAULTS))
+    def news_goes_wrong(self, kind):
+        self.simulator.faults.add(kind)
+
+    @invariant()
+    def states_move_as_the_table_says(self):
+        for order in self.orders():
+            before = self.seen.get(order.id, order.state)
+            reachable = {before} | MOVES[before]
+            assert order.state in reachable | {after for one in reachable for after in MOVES[one]}
+            self.seen[order.id] = order.state
+
+    @invariant()
+    def nothing_is_credited_that_was_not_paid_or_twice(self):
+        credited = {row.out_trade_no: row for row in self.orders() if row.state is OrderState.PAID}
+        for number, order in credited.items():
+            assert self.paid.get(number) == order.transaction_id
+        events = [event.object_id for event in all_events("order.paid")]
+        assert sorted(events) == sorted(order.id for order in credited.values())
+
+    def teardown(self):
+        self.simulator.faults.clear()
+        self.start_afresh()
+        self.deliver()
+        for _ in range(3):
+            self.later += LONG_AFTER
+            self.sweep()
+        there = {row.out_trade_no: row.trade_state for row in self.simulator.ledger.orders()}
+        for order in self.orders():
+            assert (order.state is OrderState.PAID) == (order.out_trade_no in self.paid)
+            if order.state is not OrderState.PAID:
+                assert order.state is OrderState.CLOSED
+                assert there.get(order.out_trade_no, "CLOSED") == "CLOSED"
+        assert all(entry.state.value in ("APPLIED", "REDUNDANT") for entry in inbox())
+
+
+@pytest.mark.sqlite_only
+def test_any_life_of_an_order_ends_in_the_truth(applications, settings, app, simulator):
+    bound = {"simulator": simulator, "start_afresh": lambda _self: applications.get(settings)}
+    machine = type("BoundOrderLife", (OrderLife,), bound)
+
+    run_state_machine_as_test(
+        machine,
+        settings=hypothesis.settings(
+            max_examples=25,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
