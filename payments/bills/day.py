@@ -128,4 +128,4 @@ def _done(partner: Partner, days: list[date]) -> set[tuple[date, str]]:
             BillDownload.state.in_(_DONE),
         )
     )
-    return set(rows.tuples())
+    return set(rows)

@@ -193,7 +193,7 @@ def _shares(partner: Partner, download: BillDownload) -> dict[str, Share]:
     here = select(SubMerchant.sub_mchid, SubMerchant.id).where(SubMerchant.partner_id == partner.id)
     if download.scope != WHOLE_PROVIDER:
         here = here.where(SubMerchant.sub_mchid == download.scope)
-    rows = db.session.execute(here.order_by(SubMerchant.id)).tuples()
+    rows = db.session.execute(here.order_by(SubMerchant.id))
     return {number: Share(tenant, place) for place, (number, tenant) in enumerate(rows)}
 
 

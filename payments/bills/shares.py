@@ -68,9 +68,7 @@ def ensure_bills(day: BillDay, shares: Sequence[Share]) -> None:
                     _bills.c.bill_date == day.bill_date,
                     _bills.c.bill_type == day.bill_type,
                 )
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         for share in some:
             share.bill_id = ids[share.sub_merchant_id]

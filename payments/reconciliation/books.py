@@ -65,7 +65,7 @@ def read_books(day: date, sub_merchant_ids: Sequence[str]) -> dict[str, Book]:
     books = {tenant: Book() for tenant in sub_merchant_ids}
     for source in SOURCES:
         kind, sign = source.kind, source.sign
-        rows = db.session.execute(entries_of(source, day, sub_merchant_ids)).tuples()
+        rows = db.session.execute(entries_of(source, day, sub_merchant_ids))
         for tenant, number, wechat_no, amount_fen in rows:
             book = books[tenant]
             book.cores.add(core(kind, number, wechat_no, amount_fen))
@@ -79,7 +79,7 @@ def sizes(day: date, sub_merchant_ids: Sequence[str]) -> dict[str, int]:
     for source in SOURCES:
         entries = entries_of(source, day, sub_merchant_ids).subquery()
         tenant = entries.c.sub_merchant_id
-        rows = db.session.execute(select(tenant, func.count()).group_by(tenant)).tuples()
+        rows = db.session.execute(select(tenant, func.count()).group_by(tenant))
         for sub_merchant_id, count in rows:
             counted[sub_merchant_id] = counted.get(sub_merchant_id, 0) + count
     return counted

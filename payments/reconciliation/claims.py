@@ -68,7 +68,7 @@ def claim_days(run: Run, sub_merchant_ids: Sequence[str]) -> dict[str, Claimed]:
         held = select(_table.c.sub_merchant_id, _table.c.id).where(
             *mine, _table.c.claim_token == run.token
         )
-        ids = db.session.execute(held).tuples().all()
+        ids = db.session.execute(held).all()
     return {
         tenant: before.get(tenant) or Claimed(found, tenant, 0, ReconciliationState.RUNNING, 0)
         for tenant, found in ids

@@ -233,7 +233,7 @@ def _orders_about(entries: Sequence[Entry]) -> Iterable[Known]:
                 Order.state,
                 Order.paid_at,
             ).where(or_(Order.out_trade_no.in_(numbers), Order.transaction_id.in_(transactions)))
-        ).tuples()
+        )
         for row in rows:
             yield Known(*row)
 

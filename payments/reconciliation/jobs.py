@@ -57,7 +57,7 @@ def reconcile_due() -> Mapping[str, object]:
             )
             .distinct()
             .order_by(TradeBill.bill_date, TradeBill.partner_id)
-        ).tuples()
+        )
         days = list(due)
         release()
     done = [reconcile_day(partner_id=partner, bill_date=day) for partner, day in days]

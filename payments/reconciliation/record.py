@@ -194,7 +194,7 @@ def _settle_states(run: Run, outcomes: Sequence[Outcome]) -> None:
         of_these, Discrepancy.seen_by == run.token
     )
     grouped = standing.group_by(Discrepancy.reconciliation_id, Discrepancy.state)
-    for found, state, count in db.session.execute(grouped).tuples():
+    for found, state, count in db.session.execute(grouped):
         counted[found, state] = count
     for one in touched:
         one.open_count = counted[one.claimed.reconciliation_id, DiscrepancyState.OPEN]

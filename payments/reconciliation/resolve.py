@@ -63,7 +63,7 @@ def _recount(reconciliation_id: str) -> None:
     standing = select(Discrepancy.state, func.count()).where(
         Discrepancy.reconciliation_id == reconciliation_id
     )
-    counts = dict(db.session.execute(standing.group_by(Discrepancy.state)).tuples().all())
+    counts = dict(db.session.execute(standing.group_by(Discrepancy.state)).all())
     open_count = counts.get(DiscrepancyState.OPEN, 0)
     state = state_of(open_count, counts.get(DiscrepancyState.HANDLED, 0))
     # A day that is being compared just now writes its own outcome when it is done.

@@ -183,7 +183,7 @@ def _shares(run: Run, sub_merchant_ids: Sequence[str] | None, forced: bool) -> l
         query = query.where(TradeBill.sub_merchant_id.in_(sub_merchant_ids))
     if not forced:
         query = query.outerjoin(Reconciliation, same_day()).where(is_due())
-    return [Share(*row) for row in db.session.execute(query).tuples()]
+    return [Share(*row) for row in db.session.execute(query)]
 
 
 def same_day() -> Any:
@@ -215,7 +215,7 @@ def _entries(shares: Sequence[Share]) -> dict[str, list[str]]:
                 and_(TradeBill.id == TradeBillPart.bill_id, TradeBill.token == TradeBillPart.token),
             )
             .where(TradeBillPart.bill_id.in_(some))
-        ).tuples()
+        )
         for bill_id, packed in rows:
             lines = zlib.decompress(packed).decode().split("\n")
             lines.pop()
