@@ -56,6 +56,7 @@ class OrderLife(RuleBasedStateMachine):
         empty_database()
         self.simulator.faults.clear()
         self.started = now()
+        self.simulator.clock.set(self.started)
         self.later = timedelta()
         partner = make_partner_of(self.simulator)
         known = self.simulator.facts["sub_merchants"]
@@ -148,6 +149,7 @@ class OrderLife(RuleBasedStateMachine):
     def teardown(self):
         self.simulator.faults.clear()
         self.start_afresh()
+        self.simulator.clock.advance(LONG_AFTER.total_seconds())  # every repeat is due
         self.deliver()
         for _ in range(3):
             self.later += LONG_AFTER
