@@ -25,10 +25,8 @@ from partner.errors import (
     PartnerExists,
     PartnerNotFound,
 )
-from partner.key_material import (
-    normal_private_pem,
-    normal_public_pem,
-)
+from partner.gateway import look_again
+from partner.key_material import normal_private_pem, normal_public_pem
 from partner.models import (
     ApiV3Key,
     BillScope,
@@ -123,6 +121,7 @@ def rotate_merchant_key(
         _step_down_merchant_keys(partner.id)
         _store_merchant_key(partner.id, merchant)
         _record("partner.key_rotated", partner, serial_no=merchant.serial_no)
+    look_again(partner.id)
     return get_partner(partner.sp_mchid)
 
 
@@ -143,6 +142,7 @@ def rotate_api_v3_key(*, partner: Partner, api_v3_key: Secret) -> Partner:
                 row.state, row.key_sealed = KeyState.RETIRED, None
         _store_api_v3_key(partner.id, fresh)
         _record("partner.api_v3_key_rotated", partner)
+    look_again(partner.id)
     return get_partner(partner.sp_mchid)
 
 
@@ -168,6 +168,7 @@ def add_wechatpay_public_key(*, partner: Partner, pem: str, key_id: str) -> Part
         else:
             _store_public_key(partner.id, public_key)
         _record("partner.public_key_added", partner, wechatpay_public_key_id=public_key.key_id)
+    look_again(partner.id)
     return get_partner(partner.sp_mchid)
 
 

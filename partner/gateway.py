@@ -105,7 +105,13 @@ class _Held:
 class Gateway:
     """One process's clients; shared by all its threads."""
 
-    def __init__(self, settings: Settings, adapter: BaseAdapter | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        adapter: BaseAdapter | None = None,
+        look_again_after_s: float = LOOK_AGAIN_AFTER_S,
+    ) -> None:
+        self._look_again_after_s = look_again_after_s
         self._base_url = settings.wechatpay_base_url
         self._fallback_base_url = settings.wechatpay_fallback_base_url
         self._session: requests.Session = new_session(POOL_SIZE, adapter)
@@ -120,10 +126,15 @@ class Gateway:
             return held
         if held is not None:
             # Moved first, so that of many threads one looks and the others carry on.
-            held.look_again_at = time.monotonic() + LOOK_AGAIN_AFTER_S
+            held.look_again_at = time.monotonic() + self._look_again_after_s
             if held.revision == _revision(partner_id) and not _has_passed(held.valid_until):
                 return held
         return self._built(partner_id, held)
+
+    def look_again(self, partner_id: str) -> None:
+        """Ask the database at the next use: this process itself changed the provider's keys."""
+        if (held := self._held.get(partner_id)) is not None:
+            held.look_again_at = 0.0
 
     def partner_id(self, sp_mchid: str) -> str | None:
         """The provider's id; remembered, because a provider keeps its number for life."""
@@ -186,7 +197,7 @@ class Gateway:
                 credentials.partner_id, credentials.sp_mchid, verifier, credentials.api_v3_keys
             ),
             valid_until=credentials.valid_until,
-            look_again_at=time.monotonic() + LOOK_AGAIN_AFTER_S,
+            look_again_at=time.monotonic() + self._look_again_after_s,
         )
 
     def _newest_verifier(self, partner_id: str, built_with: Verifier) -> Verifier:
@@ -223,15 +234,19 @@ def key_ring(sp_mchid: str) -> KeyRing | None:
     return None if partner_id is None else ways.held(partner_id).key_ring
 
 
+def look_again(partner_id: str) -> None:
+    """Let this process notice a change of keys at once; the others do within seconds."""
+    gateway().look_again(partner_id)
+
+
 def warm() -> int:
     """Parse every provider's keys before traffic comes; answers how many providers are ready."""
     ready = 0
-    for partner_id in list(db.session.scalars(select(Partner.id))):
+    for sp_mchid in list(db.session.scalars(select(Partner.sp_mchid))):
         try:
-            gateway().held(partner_id)
+            ready += key_ring(sp_mchid) is not None
         except PartnerWithoutKey:
             continue  # it says so to whoever uses it; the other providers trade on
-        ready += 1
     release()
     return ready
 

@@ -18,7 +18,7 @@ from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
-from partner.gateway import wechatpay
+from partner.gateway import look_again, wechatpay
 from partner.key_material import read_public_key
 from partner.models import (
     Partner,
@@ -64,6 +64,7 @@ def refresh(partner: Partner) -> Refreshed:
     with transaction():
         changed = _swap(partner, downloaded)
         note_outcome(partner.id, RefreshState.DONE)
+    look_again(partner.id)
     refreshes.labels(RefreshState.DONE).inc()
     serials = tuple(sorted(each.serial_no for each in downloaded))
     return Refreshed(RefreshState.DONE, serials, changed)
