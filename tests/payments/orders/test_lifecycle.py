@@ -1,5 +1,6 @@
 """A model of the order's life: any mix of calls, faults and payments ends in the ledger's truth."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
 from config.clock import frozen_at, now
 from config.errors import Conflict
 from partner.simulator.payers import CannotPay
+from partner.simulator.simulator import Simulator
 from payments.errors import WeChatPayOutcomeUnknown, WeChatPayRefused
 from payments.orders.create import create_order
 from payments.orders.models import OrderState
@@ -48,8 +50,8 @@ LONG_AFTER = timedelta(days=2)
 class OrderLife(RuleBasedStateMachine):
     """Tenants, payers, WeChat Pay and bad luck, in any order."""
 
-    simulator = None
-    start_afresh = None  # a process with closed circuit breakers
+    simulator: Simulator
+    start_afresh: Callable[[], object]  # a process with closed circuit breakers
 
     def __init__(self):
         super().__init__()
