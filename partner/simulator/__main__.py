@@ -1,7 +1,7 @@
 """`python -m partner.simulator --home DIR --port P`: WeChat Pay's partner side behind a port.
 
-One process serves, in threads, and sends the notifications; a small parent watches over it and takes the
-signals. Files, keys and the socket are ready before the first connection is accepted.
+One process serves, in threads, and sends the notifications; a small parent watches over it and
+takes the signals. Files, keys and the socket are ready before the first connection is accepted.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class Program(BaseApplication):  # type: ignore[misc]
 def _tie_to_parent(_server: Any, _worker: Any) -> None:
     """Die with the parent, even when it is killed without a chance to say so.
 
-    Otherwise the orphan would keep the port and the ledger until it notices, and a restart would fail.
+    Otherwise the orphan would keep the port and the ledger until it notices, and a restart would
+    fail.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -117,7 +118,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """The port, taken but not yet listening. A simulator that was just killed may need a moment to go."""
+    """The port, taken but not yet listening. A simulator that was just killed may need a moment to
+    go."""
     deadline = time.monotonic() + PORT_PATIENCE_S
     while True:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)

@@ -1,7 +1,8 @@
 """Requests without a socket: a transport adapter that calls a WSGI application directly.
 
-Mounted on a `requests.Session` it makes two programs in one process talk as if over the network. What a
-network would do to a client (time-outs, resets, answers cut short) comes out as the same exceptions.
+Mounted on a `requests.Session` it makes two programs in one process talk as if over the network.
+What a network would do to a client (time-outs, resets, answers cut short) comes out as the same
+exceptions.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class WsgiAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The application's answer; requests' own exceptions where a network would have raised them."""
+        """The application's answer; requests' own exceptions where a network would have raised
+        them."""
         environ = self._environ(request, timeout)
         started: dict[str, Any] = {}
 
@@ -132,7 +134,7 @@ class WsgiAdapter(BaseAdapter):
 
 
 def _holder(timeout: TimeLimit, request: requests.PreparedRequest) -> Callable[[float], None]:
-    """How a held connection feels to this client: the read time-out strikes, without the waiting."""
+    """How a held connection feels to this client: the read time-out strikes, with no waiting."""
     read = timeout[1] if isinstance(timeout, tuple) else timeout
 
     def hold(seconds: float) -> None:

@@ -1,8 +1,8 @@
 """How the simulator answers an API call: signed when it succeeded, bare when it refused.
 
-The signature covers the very bytes that leave. Which key signs follows WeChat Pay's rules for the move
-from platform certificates to the public key: the request's Wechatpay-Serial asks, the merchant's mode
-decides.
+The signature covers the very bytes that leave. Which key signs follows WeChat Pay's rules for the
+move from platform certificates to the public key: the request's Wechatpay-Serial asks, the
+merchant's mode decides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The routes of WeChat Pay's partner side.
 
-Each call goes through the same gate (`_admitted`), so no route can forget a check; what it then does is in
-the room named after it. Unknown paths and wrong methods answer as the gateway does: a bare 404 or 405.
+Each call goes through the same gate (`_admitted`), so no route can forget a check; what it then
+does is in the room named after it. Unknown paths and wrong methods answer as the gateway does: a
+bare 404 or 405.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The gate: who is asking, and is every byte of the request theirs?
 
 Checks run in WeChat Pay's order: headers, the form of Authorization, the certificate's serial, the
-timestamp, and the signature last. The signature covers the path and query exactly as they came over the
-wire, so the raw request target is used, never one that was decoded and encoded again.
+timestamp, and the signature last. The signature covers the path and query exactly as they came
+over the wire, so the raw request target is used, never one that was decoded and encoded again.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def _authorization(header: str) -> dict[str, str]:
 
 
 def _sign_information(request: WireRequest, message: bytes) -> dict[str, Any]:
-    """The documented diagnosis: what the server signed, so that a developer can lay theirs beside it."""
+    """The documented diagnosis: what the server signed, so that a developer can lay theirs beside
+    it."""
     shown = message[:SHOWN_MESSAGE].decode("utf-8", "ignore")
     return {
         "field": "signature",

@@ -1,7 +1,7 @@
 """The trade bill's file format, byte for byte (bills: "Trade-bill file format").
 
-BOM, a header without backticks, rows in which every value follows one, a summary, CRLF after every line.
-Rows come in one at a time and go out one at a time: memory does not grow with the bill.
+BOM, a header without backticks, rows in which every value follows one, a summary, CRLF after every
+line. Rows come in one at a time and go out one at a time: memory does not grow with the bill.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def fee_fen(base_fen: int, rate_ppm: int) -> int:
 
 
 def clean(text: str) -> str:
-    """Control characters have no place in a row: line ends become two visible letters, others a blank."""
+    """Control characters have no place in a row: line ends become two visible letters, others a
+    blank."""
     text = text.replace("\r", "\\r").replace("\n", "\\n")
     return _CONTROL.sub(" ", text)
 

@@ -1,8 +1,8 @@
 """Trade bills: applied for with a signed call, fetched with a short-lived link.
 
-A bill is written to a file when it is applied for, so that its digest is known and the download streams;
-the ledger is read page by page. Which day exists is decided by the simulator's clock, how long a link
-lives by real time.
+A bill is written to a file when it is applied for, so that its digest is known and the download
+streams; the ledger is read page by page. Which day exists is decided by the simulator's clock, how
+long a link lives by real time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Ticket:
 
 
 class Bills:
-    """The bill desk. Links live in memory: one that outlived the process would be too old anyway."""
+    """The bill desk. Links live in memory: one that outlived the process would be too old."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Bills:
             left_over.unlink(missing_ok=True)
 
     def apply(self, provider: Provider, query: dict[str, str], base_url: str) -> dict[str, str]:
-        """A link to the bill and the digest of its uncompressed bytes; Refusal when there is none."""
+        """A link to the bill and the digest of its uncompressed bytes; Refusal if there is none."""
         bill_type = _choice(query, "bill_type", BILL_TYPES, "ALL")
         is_gzip = _choice(query, "tar_type", ("GZIP",), "") == "GZIP"
         day = _bill_day(query, self._clock.now().astimezone(BEIJING))

@@ -1,8 +1,9 @@
 """The simulator's two clocks.
 
-Business time can be moved: it dates trades, lets orders and prepay sessions run out, decides which bill
-exists and when a notification is repeated. Wire time cannot: signatures are made and judged against the
-machine's own time, so a simulator that lives in next week still talks to clients that live today.
+Business time can be moved: it dates trades, lets orders and prepay sessions run out, decides which
+bill exists and when a notification is repeated. Wire time cannot: signatures are made and judged
+against the machine's own time, so a simulator that lives in next week still talks to clients that
+live today.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`/_simulator/…`: the truth and the levers, for tests and scripts. No signatures here, on purpose.
 
-WeChat Pay has none of these paths. They are for the machine's own user: a browser page from elsewhere
-that tries to pull a lever is turned away by its Origin.
+WeChat Pay has none of these paths. They are for the machine's own user: a browser page from
+elsewhere that tries to pull a lever is turned away by its Origin.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def control(world: World) -> Blueprint:
 
 
 def refuse_foreign_pages() -> Response | None:
-    """A lever may be pulled from here or from no page at all (curl, a test), not from another site."""
+    """A lever may be pulled from here or from no page at all (curl, a test), not from another
+    site."""
     origin = request.headers.get("Origin")
     if request.method in ("GET", "HEAD") or origin is None:
         return None

@@ -1,8 +1,8 @@
 """The outermost layer: where connections are held, dropped, cut and dripped.
 
-A fault at this level happens to the connection, not to the API, so it wraps the whole application. To
-drop a connection without a byte it raises ConnectionResetError, at which a WSGI server closes the socket;
-the in-process adapter turns the same error into the one a socket client would see.
+A fault at this level happens to the connection, not to the API, so it wraps the whole application.
+To drop a connection without a byte it raises ConnectionResetError, at which a WSGI server closes
+the socket; the in-process adapter turns the same error into the one a socket client would see.
 """
 
 from __future__ import annotations

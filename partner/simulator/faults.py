@@ -1,8 +1,9 @@
 """Misbehaviour on request: which faults are waiting, and which one strikes next.
 
-A fault is scripted (`times`) or left to chance (`share` with a seed), may be bound to a path prefix and
-a method, and carries the parameters of its kind. What a fault does is up to the room that takes it:
-`fault_layer` and `answers` for replies, `notifier` for notifications, `bills` for bills.
+A fault is scripted (`times`) or left to chance (`share` with a seed), may be bound to a path
+prefix and a method, and carries the parameters of its kind. What a fault does is up to the room
+that takes it: `fault_layer` and `answers` for replies, `notifier` for notifications, `bills` for
+bills.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ REPLY_KINDS: Final = {
 NOTIFICATION_KINDS: Final = {
     "notification_late": "the first try leaves `seconds` (60) later on the simulator's clock",
     "notification_repeated": "after receipt it is sent `repeats` (1) more times",
-    "notification_reordered": "it waits until a later notification has left (`seconds` (15) at most)",
+    "notification_reordered": "it waits until a later one has left (`seconds` (15) at most)",
     "notification_missing": "it is never sent",
     "notification_probe": "the first `tries` (1) carry a WECHATPAY/SIGNTEST/ signature",
     "notification_bad_signature": "the first `tries` (1) carry a signature that does not fit",
@@ -44,7 +45,7 @@ NOTIFICATION_KINDS: Final = {
 BILL_KINDS: Final = {
     "bill_creating": "400 STATEMENT_CREATING though it is past ten",
     "bill_bad_digest": "hash_value is not the file's",
-    "bill_truncated": "the file ends in the middle of a row; `digest` is of the `served` (default) or `whole` file",
+    "bill_truncated": "the file ends inside a row; `digest` is of what is `served`, or `whole`",
     "bill_extra_row": "one payment more than ever happened",
     "bill_missing_row": "one payment less (`out_trade_no`, or the first)",
     "bill_wrong_amount": "one payment is off by `delta_fen` (1) (`out_trade_no`, or the first)",
@@ -158,7 +159,7 @@ class FaultBook:
         return None
 
     def take_all(self, kinds: Collection[str], about: dict[str, str | None]) -> list[Fault]:
-        """Every kind's next fault that strikes here: a notification can be late and wrong at once."""
+        """Every kind's next fault that strikes: a notification can be late and wrong at once."""
         found = (self.take((kind,), about=about) for kind in kinds)
         return [fault for fault in found if fault is not None]
 

@@ -1,8 +1,8 @@
 """Request bodies, checked field by field.
 
-A body is described by a table: what may be sent, what must be, and within which limits. Whatever the
-table does not name is refused, as WeChat Pay refuses it; the error points at the field with a JSON
-Pointer. Products (JSAPI, Native, …) differ in their tables only.
+A body is described by a table: what may be sent, what must be, and within which limits. Whatever
+the table does not name is refused, as WeChat Pay refuses it; the error points at the field with a
+JSON Pointer. Products (JSAPI, Native, …) differ in their tables only.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Text:
 
     @staticmethod
     def _check_characters(value: str, pointer: str) -> None:
-        # Only code points of one to three UTF-8 bytes are supported; half a surrogate pair is none at all.
+        # Only code points of one to three UTF-8 bytes are supported; half a surrogate pair is
+        # none at all.
         if any(ord(c) > 0xFFFF or 0xD800 <= ord(c) <= 0xDFFF for c in value):
             shown = value.encode("utf-8", "replace").decode()
             _refuse(pointer, shown, "含有不支持的字符（仅支持1至3字节的UTF-8字符）")

@@ -1,7 +1,7 @@
 """The files of DIR: what a developer copies into an SDK, and the private halves WeChat Pay keeps.
 
-The first start makes them, every later start reuses them. Files in DIR itself belong to the merchant's
-side; the folder `wechatpay-private` is WeChat Pay's own and no SDK ever needs it.
+The first start makes them, every later start reuses them. Files in DIR itself belong to the
+merchant's side; the folder `wechatpay-private` is WeChat Pay's own and no SDK ever needs it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class KeyRing:
 
 
 class Home:
-    """DIR. `open()` makes what is missing; nothing that exists is ever replaced except simulator.json."""
+    """DIR. `open()` makes what is missing; nothing that exists is ever replaced except
+    simulator.json."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,7 +1,7 @@
 """The simulator's own cryptography: key pairs, certificates, signatures, sealed resources.
 
-Everything here follows WeChat Pay's signing rules (SHA256-RSA2048, AEAD_AES_256_GCM, RSA-OAEP with SHA-1)
-and is written apart from the client's code, so that the two check each other.
+Everything here follows WeChat Pay's signing rules (SHA256-RSA2048, AEAD_AES_256_GCM, RSA-OAEP with
+SHA-1) and is written apart from the client's code, so that the two check each other.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def generate_key() -> rsa.RSAPrivateKey:
 
 
 def new_serial() -> int:
-    """A certificate serial of exactly 40 hex digits: SDKs that print it without padding stay right."""
+    """A certificate serial of exactly 40 hex digits: SDKs that print it without padding stay
+    right."""
     return (1 << 158) | secrets.randbits(158)
 
 
@@ -129,7 +130,8 @@ def sign(key: rsa.RSAPrivateKey, message: bytes) -> str:
 
 
 def is_signed(key: rsa.RSAPublicKey, message: bytes, signature_b64: str) -> bool:
-    """Whether the signature is this key's over exactly these bytes; a broken signature is simply not."""
+    """Whether the signature is this key's over exactly these bytes; a broken signature is simply
+    not."""
     try:
         signature = base64.b64decode(signature_b64, validate=True)
         key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
@@ -139,7 +141,8 @@ def is_signed(key: rsa.RSAPublicKey, message: bytes, signature_b64: str) -> bool
 
 
 def seal_resource(api_v3_key: str, plaintext: bytes, associated_data: str) -> dict[str, str]:
-    """AEAD_AES_256_GCM as in notifications and certificate downloads: a 12-character nonce, tag at the end."""
+    """AEAD_AES_256_GCM as in notifications and certificate downloads: a 12-character nonce, tag at
+    the end."""
     iv = nonce(12)
     sealed = AESGCM(api_v3_key.encode()).encrypt(iv.encode(), plaintext, associated_data.encode())
     return {

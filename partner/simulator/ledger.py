@@ -1,7 +1,8 @@
 """The ledger: every order in its real state, and the only code that moves it.
 
-States are WeChat Pay's (`NOTPAY`, `SUCCESS`, `CLOSED`, …). A move is one conditional statement, so a
-close and a payment that arrive together have one winner. Rules about requests live in `orders.py`.
+States are WeChat Pay's (`NOTPAY`, `SUCCESS`, `CLOSED`, …). A move is one conditional statement, so
+a close and a payment that arrive together have one winner. Rules about requests live in
+`orders.py`.
 """
 
 from __future__ import annotations

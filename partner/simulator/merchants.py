@@ -1,7 +1,7 @@
 """Who is registered: service providers with their credentials, and the sub-merchants they serve.
 
-What WeChat Pay's merchant platform would hold: which keys a provider signs with, which appids are bound
-to whom, and which products a sub-merchant has authorised. No rule of any API lives here.
+What WeChat Pay's merchant platform would hold: which keys a provider signs with, which appids are
+bound to whom, and which products a sub-merchant has authorised. No rule of any API lives here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_FEE_RATE_PPM: Final = 6000  # 0.60 %
 
 @dataclass(frozen=True)
 class SubMerchant:
-    """A sub-merchant under one provider. `related=False`: the relation once existed and was ended."""
+    """A sub-merchant under one provider. `related=False`: the relation existed and was ended."""
 
     sub_mchid: str
     name: str
@@ -51,7 +51,8 @@ class SubMerchant:
 
 @dataclass(frozen=True)
 class Provider:
-    """A service provider. `public_keys` maps a merchant certificate's serial to its public key in PEM."""
+    """A service provider. `public_keys` maps a merchant certificate's serial to its public key in
+    PEM."""
 
     sp_mchid: str
     name: str
@@ -113,7 +114,7 @@ class Merchants:
         return list(self._providers.values())
 
     def knows_sub_mchid(self, sub_mchid: str) -> bool:
-        """Whether any provider serves it: the number exists, if perhaps not for the one who asks."""
+        """Whether any provider serves it: the number exists, if not for the one who asks."""
         return any(sub_mchid in provider.sub_merchants for provider in self._providers.values())
 
     def owner_of_appid(self, appid: str) -> Provider | None:

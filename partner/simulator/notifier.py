@@ -1,8 +1,8 @@
 """Notifications on their way: signed afresh on every try, repeated on the documented schedule.
 
-Due times run on the simulator's clock, so moving it makes what has become due leave at once; the five
-seconds a receiver has are real ones. Tries run in a small pool in which no receiver may hold more than
-its share of the threads, so one that hangs does not delay the others.
+Due times run on the simulator's clock, so moving it makes what has become due leave at once; the
+five seconds a receiver has are real ones. Tries run in a small pool in which no receiver may hold
+more than its share of the threads, so one that hangs does not delay the others.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ ANSWER_WITHIN_S: Final = 5.0
 THREADS: Final = 40
 THREADS_PER_RECEIVER: Final = 10
 BATCH: Final = 200
+GATHER_S: Final = 0.01  # under load one look at the outbox then serves many
 LONGEST_SLEEP_S: Final = 1.0
 EXCERPT: Final = 300
 
@@ -54,7 +55,8 @@ log = logging.getLogger(__name__)
 
 
 def delivery_session() -> requests.Session:
-    """A session that keeps connections and nothing else: no cookies, no proxies from the environment."""
+    """A session that keeps connections and nothing else: no cookies, no proxies from the
+    environment."""
     session = requests.Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -65,7 +67,8 @@ def delivery_session() -> requests.Session:
 
 
 class Notifier:
-    """Announces, sends, repeats. `start()` gives it a thread; `deliver_due()` does the same by hand."""
+    """Announces, sends, repeats. `start()` gives it a thread; `deliver_due()` does the same by
+    hand."""
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class Notifier:
         clock.watch(lambda _offset: self.wake())
 
     def announce(self, *, content: dict[str, Any], **about: Any) -> None:
-        """Put news into the outbox, as the waiting faults want it. Call `wake()` after the commit."""
+        """Put news into the outbox, as waiting faults want it. Call `wake()` after the commit."""
         where = {name: about.get(name) for name in ("out_trade_no", "sub_mchid")}
         faults = self._faults.take_all(NOTIFICATION_KINDS, where)
         manner = {fault.kind: fault for fault in faults}
@@ -132,7 +135,8 @@ class Notifier:
         self._wake.set()
 
     def deliver_due(self) -> int:
-        """Send everything that is due, one after the other, in this thread; how many tries that took."""
+        """Send everything that is due, one after the other, in this thread; how many tries that
+        took."""
         tries = 0
         while due := self._outbox.due(self._clock.timestamp(), 1):
             self._attempt(due[0])
@@ -145,6 +149,7 @@ class Notifier:
                 self._wake.clear()
                 self._dispatch(pool)
                 self._wake.wait(self._sleep_s())
+                time.sleep(GATHER_S)
 
     def _sleep_s(self) -> float:
         at = self._outbox.next_due_at()
@@ -180,11 +185,13 @@ class Notifier:
             log.exception("a notification could not be tried")
         finally:
             with self._lock:
+                was_full = self._busy[notification.origin] >= THREADS_PER_RECEIVER
                 self._in_flight.discard(notification.seq)
                 self._busy[notification.origin] -= 1
                 if not self._busy[notification.origin]:
                     del self._busy[notification.origin]
-            self.wake()
+            if was_full:
+                self.wake()
 
     def _attempt(self, notification: Notification) -> None:
         """One try, recorded, with what follows from it."""
@@ -208,10 +215,12 @@ class Notifier:
         self._outbox.record(notification, tried, state, next_try_at)
 
     def _key(self, notification: Notification, provider: Provider) -> SigningKey:
-        """The key for this try: by the provider's mode, or drawn by the share that is being moved over."""
+        """The key for this try: by the provider's mode, or drawn by the share that is being moved
+        over."""
         share = provider.notification_public_key_share
         if provider.key_mode == "both" and share is None:
-            # Nobody steers notifications; whoever asks for the public key in answers holds it, though.
+            # Nobody steers notifications; whoever asks for the public key in answers holds it,
+            # though.
             share = 1.0 if notification.wants_public_key else 0.0
         if provider.key_mode == "public_key":
             share = 1.0
@@ -324,7 +333,8 @@ def _altered(content: dict[str, Any], fault: Fault) -> dict[str, Any]:
 
 
 def merge_patch(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """JSON Merge Patch (RFC 7396): null takes a member away, objects are merged, the rest replaces."""
+    """JSON Merge Patch (RFC 7396): null takes a member away, objects are merged, the rest
+    replaces."""
     merged = dict(target)
     for name, value in patch.items():
         if value is None:

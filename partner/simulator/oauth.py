@@ -1,7 +1,7 @@
 """Where a payer's openid comes from: the OAuth page and the exchange of its code.
 
-Errors of the page are pages, errors of the exchange are HTTP 200 with an errcode, as the open platform
-has it. Codes live five real minutes and are good for one exchange.
+Errors of the page are pages, errors of the exchange are HTTP 200 with an errcode, as the open
+platform has it. Codes live five real minutes and are good for one exchange.
 """
 
 from __future__ import annotations

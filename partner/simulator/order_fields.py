@@ -96,7 +96,8 @@ COMMON: dict[str, Rule] = {
     "sub_appid": Text(32, pattern=APPID),
     "sub_mchid": Text(32, pattern=MCHID, required=True),
     "description": Text(127, required=True),
-    # The real gateway allows only public hosts; here a developer's own machine is the usual receiver.
+    # The real gateway allows only public hosts; here a developer's own machine is the usual
+    # receiver.
     "notify_url": Text(255, pattern=NOTIFY_URL, required=True),
     "out_trade_no": Text(32, shortest=6, pattern=OUT_TRADE_NO, required=True),
     "time_expire": Moment(),
@@ -132,7 +133,8 @@ CLOSE_BODY = Object(
 
 @dataclass(frozen=True)
 class Product:
-    """One way to place an order: its name in the path, its table, its mark in transactions and bills."""
+    """One way to place an order: its name in the path, its table, its mark in transactions and
+    bills."""
 
     name: str
     permission: str

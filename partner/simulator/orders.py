@@ -1,7 +1,8 @@
 """Place, query and close: the rules of the partner order APIs, whatever the product.
 
-Each function takes a checked body and the provider who signed, and either returns the document to answer
-with or raises the Refusal WeChat Pay would send. HTTP stays in `app.py`, storage in `ledger.py`.
+Each function takes a checked body and the provider who signed, and either returns the document to
+answer with or raises the Refusal WeChat Pay would send. HTTP stays in `app.py`, storage in
+`ledger.py`.
 """
 
 from __future__ import annotations
@@ -213,8 +214,8 @@ def _new_order(body: dict[str, Any], product: Product, now: float, public_key: b
         prepay_id=_prepay_id(now),
         created_at=now,
         expires_at=expires_at,
-        # Past time_expire an order can no longer be paid, but queries find it unpaid until somebody,
-        # or its full life of seven days, closes it.
+        # Past time_expire an order can no longer be paid, but queries find it unpaid until
+        # somebody, or its full life of seven days, closes it.
         closes_at=max(expires_at, now + DEFAULT_LIFE_S),
     )
 
@@ -227,7 +228,8 @@ def _expiry(time_expire: str | None, now: float) -> float:
 
 
 def _fingerprint(body: dict[str, Any], product: Product) -> str:
-    """What must be the same on re-entry: every parameter and the endpoint; not the order of the keys."""
+    """What must be the same on re-entry: every parameter and the endpoint; not the order of the
+    keys."""
     amount = {"currency": "CNY", **body["amount"]}
     whole = {**body, "amount": amount, "": product.name}
     return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

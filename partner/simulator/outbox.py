@@ -1,7 +1,7 @@
 """Notifications in storage: what is to be sent, when next, and how every try went.
 
-The row is written in the same moment as the payment it tells of, and lives through a restart. Sending is
-the notifier's part.
+The row is written in the same moment as the payment it tells of, and lives through a restart.
+Sending is the notifier's part.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """For people: the ledger page, the cashier, and WeChat's OAuth page.
 
-Pages show and forward; what a tap does is done by the rooms below. Everything a page needs is served from
-here: no other host, no inline script, no inline style.
+Pages show and forward; what a tap does is done by the rooms below. Everything a page needs is
+served from here: no other host, no inline script, no inline style.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Any, Final
@@ -121,10 +122,9 @@ def _cashier(blueprint: Blueprint, world: World) -> None:
         if order is None:
             abort(404)
         if state == "payable":
-            try:
+            # Lost to a close or another tap? The page that follows shows what the order has become.
+            with suppress(CannotPay):
                 world.payers.pay(order)
-            except CannotPay:
-                pass  # the page that follows shows what the order has become
         return _back_to(prepay_id)
 
     @blueprint.post("/cashier/<prepay_id>/cancel")
@@ -165,7 +165,7 @@ def _payee(world: World, order: Order) -> str:
 
 
 def _return_to() -> str | None:
-    """Where the payer came from, if that is a web page: shown as a link, never followed by itself."""
+    """Where the payer came from, if that is a web page: shown as a link, never followed."""
     url = request.values.get("return_to", "")
     return url if urlsplit(url).scheme in ("http", "https") else None
 

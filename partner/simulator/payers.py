@@ -1,7 +1,7 @@
 """The payer's side: paying an order, from the cashier page or by a test's word.
 
-Nothing here speaks HTTP. A payment moves the order, and in the same commit puts the notification into the
-outbox, so that neither is ever seen without the other.
+Nothing here speaks HTTP. A payment moves the order, and in the same commit puts the notification
+into the outbox, so that neither is ever seen without the other.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Payers:
         coupon_type: str = "NOCASH",
         bank_type: str = "OTHERS",
     ) -> Order:
-        """Pay the order now (or as of `at`); CannotPay when it is paid, closed, expired or not theirs."""
+        """Pay the order now (or as of `at`); CannotPay when it is paid, closed, expired or not
+        theirs."""
         moment = self.clock.timestamp() if at is None else at.timestamp()
         order = self.ledger.settle_overdue(order, self.clock.timestamp())
         if order.trade_state != "NOTPAY":

@@ -1,7 +1,7 @@
 """Openids: one string for each person and appid, the same every time.
 
-An openid that was handed out here belongs to its appid and no other. One that was not is taken at its
-word: tests make them up, and WeChat's real users are not in this building either.
+An openid that was handed out here belongs to its appid and no other. One that was not is taken at
+its word: tests make them up, and WeChat's real users are not in this building either.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ def param_error(
     location: str = "body",
     number: int = 268435461,
 ) -> Refusal:
-    """PARAM_ERROR; with `field` (a JSON Pointer in bodies, the bare name elsewhere) it carries a detail."""
+    """PARAM_ERROR; with `field` (a JSON Pointer in bodies, the bare name elsewhere) it carries a
+    detail."""
     if field is None:
         return Refusal(400, "PARAM_ERROR", message, number=number)
     detail = {"field": field, "value": value, "issue": issue or message, "location": location}

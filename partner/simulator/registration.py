@@ -1,7 +1,7 @@
 """Reads what `POST /_simulator/merchants` brings: a new provider, or news about a known one.
 
-A known provider keeps whatever the request leaves out, so a sub-merchant is added by naming just the
-provider's number and the sub-merchant. Without `sp_mchid` the default provider is meant.
+A known provider keeps whatever the request leaves out, so a sub-merchant is added by naming just
+the provider's number and the sub-merchant. Without `sp_mchid` the default provider is meant.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def certificates(ring: KeyRing, provider: Provider, query: dict[str, str]) -> di
 
 @dataclass(frozen=True)
 class Echo:
-    """The self-test: says back what it was told, sealed if it came sealed, and calls back if asked to."""
+    """The self-test: says back what it was told, sealed if it came sealed, and calls back if asked
+    to."""
 
     ring: KeyRing
     merchants: Merchants

@@ -1,7 +1,7 @@
 """The simulator as an object: for tests that run it in their own process.
 
-`app` answers requests (through `WsgiAdapter`, or behind any WSGI server), the methods stand in for the
-people who would tap on a phone.
+`app` answers requests (through `WsgiAdapter`, or behind any WSGI server), the methods stand in for
+the people who would tap on a phone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where the ledger lives: one SQLite file, or memory.
 
-One connection behind one lock. WAL with `synchronous=NORMAL` hands every commit to the operating system
-before the caller goes on, so a killed process loses nothing; only a machine that loses power may lose its
-last moments, which is a fair price here for hundreds of orders a second.
+One connection behind one lock. WAL with `synchronous=NORMAL` hands every commit to the operating
+system before the caller goes on, so a killed process loses nothing; only a machine that loses power
+may lose its last moments, which is a fair price here for hundreds of orders a second.
 """
 
 from __future__ import annotations
@@ -20,29 +20,35 @@ CREATE TABLE IF NOT EXISTS orders (
     seq INTEGER PRIMARY KEY,
     sp_mchid TEXT NOT NULL, out_trade_no TEXT NOT NULL, sub_mchid TEXT NOT NULL,
     sp_appid TEXT NOT NULL, sub_appid TEXT,
-    product TEXT NOT NULL, description TEXT NOT NULL, attach TEXT, device_id TEXT, notify_url TEXT NOT NULL,
+    product TEXT NOT NULL, description TEXT NOT NULL, attach TEXT, device_id TEXT,
+    notify_url TEXT NOT NULL,
     total INTEGER NOT NULL CHECK (total > 0), currency TEXT NOT NULL,
     parameters TEXT NOT NULL, wants_public_key INTEGER NOT NULL,
     sp_openid TEXT, sub_openid TEXT,
-    prepay_id TEXT NOT NULL, created_at REAL NOT NULL, expires_at REAL NOT NULL, closes_at REAL NOT NULL,
+    prepay_id TEXT NOT NULL,
+    created_at REAL NOT NULL, expires_at REAL NOT NULL, closes_at REAL NOT NULL,
     trade_state TEXT NOT NULL, transaction_id TEXT UNIQUE, success_at INTEGER, bank_type TEXT,
     payer_total INTEGER, promotion TEXT,
     UNIQUE (sp_mchid, out_trade_no)
 );
 CREATE INDEX IF NOT EXISTS orders_by_number ON orders (out_trade_no);
-CREATE INDEX IF NOT EXISTS orders_by_success ON orders (sp_mchid, success_at) WHERE success_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS orders_by_success ON orders (sp_mchid, success_at)
+    WHERE success_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS prepays (
-    prepay_id TEXT PRIMARY KEY, order_seq INTEGER NOT NULL REFERENCES orders (seq), created_at REAL NOT NULL
+    prepay_id TEXT PRIMARY KEY, order_seq INTEGER NOT NULL REFERENCES orders (seq),
+    created_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notifications (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     sp_mchid TEXT NOT NULL, sub_mchid TEXT, out_trade_no TEXT, event_type TEXT NOT NULL,
-    original_type TEXT NOT NULL, summary TEXT NOT NULL, notify_url TEXT NOT NULL, origin TEXT NOT NULL,
+    original_type TEXT NOT NULL, summary TEXT NOT NULL,
+    notify_url TEXT NOT NULL, origin TEXT NOT NULL,
     plaintext TEXT NOT NULL, wants_public_key INTEGER NOT NULL, manner TEXT NOT NULL,
-    created_at REAL NOT NULL, state TEXT NOT NULL, next_try_at REAL, tries INTEGER NOT NULL DEFAULT 0,
-    failures INTEGER NOT NULL DEFAULT 0
+    created_at REAL NOT NULL, state TEXT NOT NULL, next_try_at REAL,
+    tries INTEGER NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS notifications_due ON notifications (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS notifications_due ON notifications (next_try_at)
+    WHERE next_try_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS notifications_by_order ON notifications (out_trade_no);
 CREATE TABLE IF NOT EXISTS tries (
     notification_seq INTEGER NOT NULL REFERENCES notifications (seq), number INTEGER NOT NULL,
@@ -53,7 +59,9 @@ CREATE TABLE IF NOT EXISTS tries (
 CREATE TABLE IF NOT EXISTS openids (
     openid TEXT PRIMARY KEY, appid TEXT NOT NULL, person TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS merchants (sp_mchid TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS merchants (
+    sp_mchid TEXT PRIMARY KEY, document TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -114,7 +122,8 @@ class Storage:
 
     def remember_setting(self, name: str, value: Any) -> None:
         self.execute(
-            "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO settings VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, json.dumps(value)),
         )
 

@@ -57,6 +57,7 @@ class Merchant:
     wechatpay_keys: dict[str, rsa.RSAPublicKey]
     order: dict[str, Any]
     public_key_id: str | None = None
+    base: str = BASE
 
     def authorization(self, method: str, target: str, body: bytes, **other: str) -> str:
         told = {"timestamp": str(int(time.time())), "nonce_str": "k3Tq8ZrW1mBv6XyN0pLs5HdJ"}
@@ -89,7 +90,9 @@ class Merchant:
             sent["Wechatpay-Serial"] = self.public_key_id
         sent |= headers or {}
         present = {name: value for name, value in sent.items() if value is not None}
-        return self.session.request(method, BASE + target, data=raw, headers=present, timeout=3)
+        return self.session.request(
+            method, self.base + target, data=raw, headers=present, timeout=3
+        )
 
     def place(self, **changes: Any) -> requests.Response:
         order = {**self.order, **changes}

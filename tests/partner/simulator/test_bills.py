@@ -23,7 +23,8 @@ PAID_AT = datetime(2026, 3, 1, 9, 15, 2, tzinfo=BEIJING)
 
 @pytest.fixture
 def traded(merchant: Merchant, sim: Simulator) -> Merchant:
-    """Three payments on the day, one a second before it and one a second after; the next day, 10:05."""
+    """Three payments on the day, one a second before it and one a second after; the next day,
+    10:05."""
     sim.clock.set(PAID_AT - timedelta(days=1))
     times = {
         "BEFORE-DAY": datetime(2026, 2, 28, 23, 59, 59, tzinfo=BEIJING),

@@ -1,6 +1,7 @@
 """The simulator driven by `wechatpayv3`, an SDK by other people that knows nothing of it.
 
-What that SDK signs, verifies and opens is the judge here: if it can trade a whole day, so can others.
+What that SDK signs, verifies and opens is the judge here: if it can trade a whole day, so can
+others.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
-from werkzeug.serving import make_server
 from wechatpayv3 import WeChatPay, WeChatPayType
 from wechatpayv3 import core as sdk_core
+from werkzeug.serving import make_server
 
 from partner.simulator import Simulator
 from partner.simulator.notifier import delivery_session

@@ -1,4 +1,5 @@
-"""Payments are told to the merchant: signed, sealed, repeated on the schedule, and spoiled on request."""
+"""Payments are told to the merchant: signed, sealed, repeated on the schedule, and spoiled on
+request."""
 
 from __future__ import annotations
 

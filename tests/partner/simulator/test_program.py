@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pytest_httpserver import HTTPServer
 
-from tests.partner.simulator import conftest
-from tests.partner.simulator.conftest import Merchant
+from tests.partner.simulator.conftest import PAYER, Merchant, wechatpay_keys
 
 pytestmark = pytest.mark.processes
 
@@ -82,11 +81,12 @@ def merchant_at(home: Path, base_url: str, notify_url: str) -> Merchant:
         "out_trade_no": "KILLED-AFTER",
         "notify_url": notify_url,
         "amount": {"total": 1880},
-        "payer": {"sp_openid": conftest.PAYER},
+        "payer": {"sp_openid": PAYER},
     }
-    known = conftest.wechatpay_keys(home, facts)
+    known = wechatpay_keys(home, facts)
     session = requests.Session()
-    return Merchant(session, facts["sp_mchid"], facts["serial_no"], key, known, order)
+    mchid, serial_no = facts["sp_mchid"], facts["serial_no"]
+    return Merchant(session, mchid, serial_no, key, known, order, base=base_url)
 
 
 def listed(base_url: str, what: str) -> list[dict[str, Any]]:
@@ -101,13 +101,11 @@ def test_a_kill_loses_nothing_and_the_waiting_notification_leaves_afterwards(
     running: list[subprocess.Popen[bytes]],
     home: Path,
     httpserver: HTTPServer,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     httpserver.expect_ordered_request("/notify").respond_with_data(status=500)
     httpserver.expect_ordered_request("/notify").respond_with_data(status=204)
     base_url = start()
     merchant = merchant_at(home, base_url, httpserver.url_for("/notify"))
-    monkeypatch.setattr(conftest, "BASE", base_url)
     placed = merchant.place()
     requests.post(f"{base_url}/_simulator/clock", json={"advance_seconds": 1000}, timeout=5)
     requests.post(
