@@ -23,7 +23,7 @@ from submerchants.tenants.models import TenantState
 # The second word is a tone: how the state is coloured, whatever the theme.
 STATES: dict[str, tuple[Any, str]] = {
     OrderState.CREATED: (_l("Created"), "idle"),
-    OrderState.PENDING: (_l("Waiting for payment"), "info"),
+    OrderState.PENDING: (_l("Pending"), "info"),
     OrderState.PAID: (_l("Paid"), "good"),
     OrderState.CLOSED: (_l("Closed"), "idle"),
     InboxState.APPLIED: (_l("Applied"), "good"),

@@ -22,6 +22,7 @@ class Place:
     label: Any
     icon: str
     permission: str
+    short: Any = None  # for the tabs of a phone, where the label is too long
 
     @property
     def url(self) -> str:
@@ -48,6 +49,7 @@ _CONSOLE = (
         _l("Reconciliation"),
         "scale",
         OperatorPermission.SEE_RECONCILIATIONS,
+        _l("Reconcile"),
     ),
     Place(
         "console.sub_merchants",
@@ -65,6 +67,7 @@ _DASHBOARD = (
         _l("Reconciliation"),
         "scale",
         StaffPermission.SEE_RECONCILIATIONS,
+        _l("Reconcile"),
     ),
 )
 

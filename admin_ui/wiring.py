@@ -13,6 +13,7 @@ from admin_ui.dashboard import overview as own_overview
 from admin_ui.dashboard import reconciliation as own_reconciliation
 from admin_ui.formatting import init_formatting
 from admin_ui.navigation import menu
+from admin_ui.wording import reason
 from config.clock import now
 from config.i18n import chosen_language, init_i18n, language_tag
 from config.settings import Settings
@@ -50,6 +51,7 @@ def init_admin_ui(app: Flask, settings: Settings) -> None:
     app.jinja_env.lstrip_blocks = True
     init_i18n(app)
     init_formatting(app)
+    app.add_template_filter(reason)
     headers.init_headers(app)
     access.csrf.init_app(app)
     app.context_processor(_known_to_templates)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from admin_ui.formatting import beijing, state_label
 from admin_ui.reading.timeline import Moment
 from payments.reconciliation.models import DiscrepancyKind
 
@@ -32,7 +34,24 @@ _ACTORS: dict[str, Any] = {
     "command": _l("The command line"),
 }
 FACTS: dict[str, Any] = {
+    "signature": _l("Signature"),
+    "order": _l("Order"),
+    "sp_mchid": _l("Service provider number"),
+    "sub_mchid": _l("Sub-merchant number"),
+    "sp_appid": _l("Appid of the provider"),
+    "sub_appid": _l("Appid of the sub-merchant"),
+    "currency": _l("Currency"),
+    "trade_type": _l("Trade type"),
+    "row": _l("Kind of row"),
+    "traded_at": _l("Traded at"),
+    "paid_at": _l("Paid at"),
+    "merchant_order_no": _l("Merchant's order number"),
+    "out_trade_no": _l("Our number"),
+    "out_refund_no": _l("Our refund number"),
+    "refund_id": _l("WeChat Pay's refund number"),
+    "refund_status": _l("State of the refund"),
     "amount_fen": _l("Amount"),
+    "total_fen": _l("Amount"),
     "transaction_id": _l("WeChat Pay's number"),
     "learned_by": _l("Learned by"),
     "before": _l("State before"),
@@ -41,6 +60,8 @@ FACTS: dict[str, Any] = {
     "wechatpay": _l("WeChat Pay's words"),
     "id": _l("Event"),
 }
+_MOMENTS = ("traded_at", "paid_at", "created_at", "closed_at")
+_ROWS: dict[str, Any] = {"payment": _l("payment"), "refund": _l("refund")}
 _LEARNED: dict[str, Any] = {
     "notification": _l("notification"),
     "query": _l("asking"),
@@ -83,6 +104,32 @@ _KINDS: dict[DiscrepancyKind, tuple[Any, Any]] = {
     ),
 }
 
+_DISAGREES = "does not agree on "
+_REASONS: dict[str, Any] = {
+    "no API v3 key of this provider opens it; check the key, then replay": _l(
+        "No API v3 key of this provider opens it: check the key, then replay."
+    ),
+    "another order already holds this transaction_id": _l(
+        "Another order already holds this WeChat Pay number."
+    ),
+    "it speaks of another provider than the one whose key opened it": _l(
+        "It speaks of another provider than the one whose key opened it."
+    ),
+}
+
+
+def reason(text: str | None) -> str:
+    """Why a notification was not applied; a reason without words of its own stands as recorded."""
+    if not text:
+        return ""
+    if text.startswith(_DISAGREES):
+        return str(_("Does not agree: %(fields)s", fields=_named(text.removeprefix(_DISAGREES))))
+    return str(_REASONS.get(text, text))
+
+
+def _named(fields: str) -> str:
+    return ", ".join(fact_name(field) for field in fields.split(", "))
+
 
 def kind_name(kind: DiscrepancyKind) -> Any:
     """What a kind of difference is called."""
@@ -104,7 +151,12 @@ def happening(moment: Moment) -> str:
 
 def doer(moment: Moment) -> str:
     """Who did it: a kind we know, or the name as it was recorded."""
-    return str(_ACTORS.get(moment.who, moment.who))
+    return actor_name(moment.who)
+
+
+def actor_name(kind: str) -> str:
+    """A kind of actor in words."""
+    return str(_ACTORS.get(kind, kind))
 
 
 def fact_name(name: str) -> str:
@@ -114,6 +166,11 @@ def fact_name(name: str) -> str:
 
 def fact_value(name: str, value: object) -> object:
     """A recorded detail that is a code, in words."""
+    if name in _MOMENTS and isinstance(value, str):
+        return beijing(datetime.fromisoformat(value))
+    if name in ("state", "before"):
+        return state_label(str(value))
     if isinstance(value, dict):
         return " · ".join(str(part) for part in value.values() if part)
-    return _LEARNED.get(str(value), value) if name == "learned_by" else value
+    words = {"learned_by": _LEARNED, "row": _ROWS}.get(name, {})
+    return words.get(str(value), value)

@@ -7,6 +7,7 @@ from flask import render_template, request
 from admin_ui.access import operator_page
 from admin_ui.console import blueprint
 from admin_ui.reading.trail import trail
+from admin_ui.wording import actor_name
 from partner.operators.roles import OperatorPermission
 
 
@@ -16,4 +17,4 @@ def audit() -> str:
     """Who did what to which thing, newest first."""
     object_id = request.args.get("object", "").strip()[:64]
     page = trail(object_id, request.args.get("cursor", type=int))
-    return render_template("audit/list.html", page=page, object_id=object_id)
+    return render_template("audit/list.html", page=page, object_id=object_id, actor_name=actor_name)

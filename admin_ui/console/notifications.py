@@ -6,6 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from admin_ui import wording
 from admin_ui.access import operator_page
 from admin_ui.console import blueprint
 from admin_ui.formatting import state_label
@@ -35,7 +36,11 @@ def notifications() -> str:
 @operator_page(OperatorPermission.SEE_NOTIFICATIONS)
 def notifications_one(entry_id: str) -> str:
     """One notification and how each check came out."""
-    return render_template("notifications/entry.html", notification=described(get_entry(entry_id)))
+    return render_template(
+        "notifications/entry.html",
+        notification=described(get_entry(entry_id)),
+        fact_name=wording.fact_name,
+    )
 
 
 @blueprint.post("/notifications/<entry_id>/replay")

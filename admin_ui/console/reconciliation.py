@@ -50,6 +50,7 @@ def reconciliation_one(day: str, reconciliation_id: str) -> str:
         kind_name=wording.kind_name,
         kind_meaning=wording.kind_meaning,
         fact_name=wording.fact_name,
+        fact_value=wording.fact_value,
     )
 
 

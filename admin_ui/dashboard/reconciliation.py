@@ -41,4 +41,5 @@ def reconciliation_day(day: str) -> str:
         kind_name=wording.kind_name,
         kind_meaning=wording.kind_meaning,
         fact_name=wording.fact_name,
+        fact_value=wording.fact_value,
     )

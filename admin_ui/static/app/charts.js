@@ -9,7 +9,7 @@
   const shortYuan = (fen) => {
     const chinese = document.documentElement.lang.startsWith("zh");
     const whole = Math.round(fen / 100);
-    if (chinese && whole >= 10000) return `${+(whole / 10000).toFixed(1)}万`;
+    if (chinese) return whole >= 10000 ? `${+(whole / 10000).toFixed(1)}万` : String(whole);
     if (whole >= 1e6) return `${+(whole / 1e6).toFixed(1)}M`;
     if (whole >= 1e3) return `${+(whole / 1e3).toFixed(1)}k`;
     return String(whole);
