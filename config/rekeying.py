@@ -12,12 +12,14 @@ from typing import Any, Final
 
 from flask import Flask, current_app
 from sqlalchemy import ColumnElement, Select, func, inspect, not_, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from config import audit
 from config.database import db, release, transaction
 from config.vault import Sealed, VaultError, box, sealed_attributes
 
 REKEY_BATCH: Final = 100
+_PROVEN: Final = "master_keys_proven"
 
 Crossing = Callable[[str], AbstractContextManager[None]]
 
@@ -55,6 +57,20 @@ def verify_master_keys() -> None:
     release()
     if faults:
         raise VaultError("; ".join(faults))
+
+
+def master_keys_problem() -> str | None:
+    """The same as a readiness check: a problem in words, or None. A pass is remembered."""
+    if current_app.extensions.get(_PROVEN) is box():
+        return None
+    try:
+        verify_master_keys()
+    except VaultError as error:
+        return str(error)
+    except SQLAlchemyError as error:
+        return f"the master keys cannot be tried: {type(error).__name__}"
+    current_app.extensions[_PROVEN] = box()
+    return None
 
 
 def _stored() -> Iterator[tuple[type[Any], Sealed]]:

@@ -29,7 +29,11 @@ from submerchants.presenter import (
 from submerchants.tenancy import across_tenants
 from submerchants.tenants import bindings
 from submerchants.tenants.models import SubMerchant
-from submerchants.tenants.queries import get_sub_merchant, list_sub_merchants
+from submerchants.tenants.queries import (
+    bindings_by_sub_merchant,
+    get_sub_merchant,
+    list_sub_merchants,
+)
 from submerchants.tenants.register import register_sub_merchant
 from submerchants.tenants.suspend import resume, suspend
 
@@ -82,7 +86,11 @@ def add(
 def list_all(sp_mchid: str | None, as_json: bool) -> None:
     """Every sub-merchant, or one provider's."""
     partner_id = None if sp_mchid is None else get_partner(sp_mchid).id
-    shown = [present_sub_merchant(row) for row in list_sub_merchants(partner_id=partner_id)]
+    appids = bindings_by_sub_merchant(partner_id)
+    shown = [
+        present_sub_merchant(row, appids.get(row.id, ()))
+        for row in list_sub_merchants(partner_id=partner_id)
+    ]
     lines = [
         f"{each['sub_mchid']:<12} under {each['sp_mchid']:<12} {each['state']:<10} {each['name']}"
         for each in shown

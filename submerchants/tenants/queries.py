@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -73,3 +73,15 @@ def bindings_of(sub_merchant_id: str) -> Sequence[Binding]:
     """The appids bound to a sub-merchant; the first is the default."""
     here = select(Binding).where(Binding.sub_merchant_id == sub_merchant_id)
     return db.session.scalars(here.order_by(Binding.position, Binding.id)).all()
+
+
+def bindings_by_sub_merchant(partner_id: str | None = None) -> Mapping[str, Sequence[Binding]]:
+    """Every sub-merchant's bindings by its id, in one query; for lists."""
+    query = select(Binding).order_by(Binding.position, Binding.id)
+    if partner_id is not None:
+        theirs = SubMerchant.id == Binding.sub_merchant_id
+        query = query.join(SubMerchant, theirs).where(SubMerchant.partner_id == partner_id)
+    found: dict[str, list[Binding]] = {}
+    for row in db.session.scalars(query):
+        found.setdefault(row.sub_merchant_id, []).append(row)
+    return found

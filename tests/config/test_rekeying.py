@@ -13,7 +13,7 @@ from sqlalchemy import select
 from config import vault
 from config.audit import AuditEntry
 from config.database import db
-from config.rekeying import rekey_all, verify_master_keys
+from config.rekeying import master_keys_problem, rekey_all, verify_master_keys
 from config.settings import Settings
 from config.vault import VaultError, key_id_of
 from partner.models import ApiV3Key, MerchantKey
@@ -55,6 +55,20 @@ def test_a_missing_master_key_is_found_with_the_place_it_is_missed(
 
     assert "merchant_keys.private_key_sealed" in str(fault.value)
     assert "api_v3_keys.key_sealed" in str(fault.value)
+
+
+def test_readiness_names_the_problem_and_passes_with_the_right_keys(
+    app: Flask, first: Mapping[str, bytes]
+) -> None:
+    make_partner()
+    right = master_keys_problem()
+    vault.unlock({"other": os.urandom(32)})
+
+    wrong = master_keys_problem()
+
+    assert right is None
+    assert wrong is not None
+    assert "not configured" in wrong
 
 
 def test_another_key_under_the_same_id_is_found(app: Flask, first: Mapping[str, bytes]) -> None:

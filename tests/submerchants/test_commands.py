@@ -43,7 +43,9 @@ def test_a_sub_merchant_is_added_listed_shown_suspended_and_resumed(run: FlaskCl
         "kind": "mini_program",
         "is_default": False,
     }
-    assert [each["sub_mchid"] for each in listed] == ["1600000001"]
+    assert [(each["sub_mchid"], each["sub_appids"]) for each in listed] == [
+        ("1600000001", added["sub_appids"])
+    ]
     assert states == ["SUSPENDED", "SUSPENDED", "ACTIVE", "ACTIVE"]
 
 
