@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, not_, or_, select, update
 
 from config.clock import now
 from config.database import changed_rows, db, transaction
@@ -46,14 +46,25 @@ class Run:
     bill_date: date
 
 
-def claim_days(run: Run, sub_merchant_ids: Sequence[str]) -> dict[str, Claimed]:
-    """Take the right to compare the day for these tenants; those another process holds are not in
-    the answer."""
+def claim_days(
+    run: Run, sub_merchant_ids: Sequence[str], *, unless_compared: Collection[str] = ()
+) -> dict[str, Claimed]:
+    """Take the right to compare the day for these tenants.
+
+    Left out are those another process holds, and those whose bill of one of the tokens
+    `unless_compared` has been compared meanwhile and need no second look.
+    """
     moment = now()
     taken = {"claim_token": run.token, "claimed_until": moment + LEASE, "started_at": moment}
     rows = [_fresh(run, tenant) | taken for tenant in sub_merchant_ids]
     mine = (*_key(run), _table.c.sub_merchant_id.in_(sub_merchant_ids))
     free = or_(_table.c.claimed_until.is_(None), _table.c.claimed_until < moment)
+    if unless_compared:
+        done = and_(
+            _table.c.bill_token.in_(unless_compared),
+            or_(_table.c.next_run_at.is_(None), _table.c.next_run_at > moment),
+        )
+        free = and_(free, or_(_table.c.bill_token.is_(None), not_(done)))
     with transaction():
         before = {
             row.sub_merchant_id: Claimed(

@@ -74,7 +74,9 @@ def reconcile_day(
             here = {share.sub_merchant_id for share in shares}
             wait_for_bill(run, [tenant for tenant in sub_merchant_ids if tenant not in here])
         for some in batches(shares):
-            claimed = claim_days(run, [share.sub_merchant_id for share in some])
+            tokens = {share.token for share in some if share.token and not forced}
+            tenants = [share.sub_merchant_id for share in some]
+            claimed = claim_days(run, tenants, unless_compared=tokens)
             mine = [share for share in some if share.sub_merchant_id in claimed]
             try:
                 for outcomes in _compared(run, mine, claimed, in_memory_rows):
