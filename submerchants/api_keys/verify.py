@@ -58,6 +58,7 @@ def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
     if found is None:
         return None
     key, sub_merchant, partner = found
+    db.session.expunge(key)  # a rollback later in the request must not make it be read again
     is_right = hmac.compare_digest(key.key_hash, hash_of(presented))
     return (key, sub_merchant, partner) if is_right and counts_now(key) else None
 
