@@ -17,10 +17,12 @@ import config.commands
 import config.jobs
 import partner.commands
 import partner.jobs
+import partner.operators.commands
 import payments.commands
 import payments.jobs
 import payments.reconciliation.commands
 import submerchants.commands
+import submerchants.staff.commands
 from admin_ui import init_admin_ui, render_error_page
 from config import metrics, vault
 from config.answers import init_answers
@@ -28,6 +30,7 @@ from config.database import init_database, init_migrations
 from config.health import init_health
 from config.logs import configure_logs
 from config.payloads import MAX_BODY_BYTES
+from config.rekeying import master_keys_problem
 from config.scheduler import init_jobs
 from config.settings import Settings, SettingsError
 from config.tasks import init_tasks
@@ -58,7 +61,7 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
     init_database(app, settings.database_url)
     init_migrations(app)
     init_answers(app, render_error_page)
-    init_health(app, {})
+    init_health(app, {"master_keys": master_keys_problem})
     app.register_blueprint(metrics.blueprint)
     init_gateway(app, settings, upstream)
     init_access(app)
@@ -70,7 +73,9 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
     for room in (
         config.commands,
         partner.commands,
+        partner.operators.commands,
         submerchants.commands,
+        submerchants.staff.commands,
         payments.commands,
         payments.reconciliation.commands,
     ):

@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from config.audit import Actor, acting_as, verify_chain
 from config.errors import AppError, Conflict
-from config.rekeying import rekey_all
+from config.rekeying import rekey_all, verify_master_keys
 from config.scheduler import Job, JobRun, get_job, latest_runs, run_job, start_scheduler
 from config.tasks import QUEUES, send_or_run, work
 from config.vault import VaultError
@@ -153,6 +153,7 @@ def scheduler() -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    _prove_master_keys()
     running = start_scheduler(app, send_or_run)
     stopped.wait()
     running.shutdown(wait=True)
@@ -166,10 +167,18 @@ def scheduler() -> None:
 @with_appcontext
 def worker(queues: tuple[str, ...], threads: int) -> None:
     """Run jobs from the broker, until told to stop."""
+    _prove_master_keys()
     try:
         work(current_app._get_current_object(), queues or QUEUES, threads)  # type: ignore[attr-defined]
     except AppError as refusal:
         raise CommandRefused(refusal.message) from refusal
+
+
+def _prove_master_keys() -> None:
+    try:
+        verify_master_keys()
+    except VaultError as error:
+        raise CommandRefused(f"The vault does not open: {error}") from error
 
 
 def _present_job(job: Job, last: JobRun | None) -> dict[str, Any]:

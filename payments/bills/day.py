@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from config.clock import BEIJING, now
+from config.clock import BEIJING, beijing_date, now
 from config.database import db
 from config.errors import RefusedHere
 from config.logs import get_logger
@@ -44,22 +44,23 @@ class BillDateRefused(RefusedHere):
 
     code = "bill_date_out_of_range"
 
-    def __init__(self, *, bill_date: date, earliest: date, latest: date) -> None:
+    def __init__(self, *, bill_date: date, earliest: date) -> None:
         super().__init__(
-            f"There is no bill of {bill_date} to fetch: WeChat Pay has those from {earliest} to "
-            f"{latest}, the last one after ten in the morning, Beijing time.",
+            f"There is no bill of {bill_date} any more: WeChat Pay keeps them for three months, "
+            f"now from {earliest} on.",
             field="date",
             earliest=earliest.isoformat(),
-            latest=latest.isoformat(),
         )
 
 
-def require_past_day(bill_date: date) -> None:
-    """Raise BillDateRefused for a day that is not over, or too long over."""
-    today = now().astimezone(BEIJING).date()
-    earliest, latest = today - timedelta(days=KEPT_DAYS), today - timedelta(days=1)
-    if not earliest <= bill_date <= latest:
-        raise BillDateRefused(bill_date=bill_date, earliest=earliest, latest=latest)
+def require_kept_day(bill_date: date) -> None:
+    """Raise BillDateRefused for a day too long ago.
+
+    Whether a day is over is not asked here: WeChat Pay makes the bill, so its clock decides.
+    """
+    earliest = beijing_date(now()) - timedelta(days=KEPT_DAYS)
+    if bill_date < earliest:
+        raise BillDateRefused(bill_date=bill_date, earliest=earliest)
 
 
 def due_days(moment: datetime, days: int = CATCH_UP_DAYS) -> list[date]:
@@ -86,7 +87,7 @@ def fetch_day(
     *, partner: Partner, bill_date: date, sub_mchid: str | None = None
 ) -> list[BillDownload]:
     """Fetch one day's bills because a person asks; those that are here stay as they are."""
-    require_past_day(bill_date)
+    require_kept_day(bill_date)
     return _fetched(partner, [(bill_date, s) for s in scopes_of(partner, sub_mchid)], forced=True)
 
 

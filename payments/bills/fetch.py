@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import and_, select
 
-from config.clock import now
+from config.clock import beijing_date, now
 from config.database import db, release, transaction
 from config.logs import get_logger
 from config.metrics import counter
@@ -134,7 +134,8 @@ def _note(claim: Claim, download: BillDownload, partner: Partner, trouble: WeCha
         divide_nothing(claim, download, partner)
         return
     attempts = download.attempts + 1
-    if code == "STATEMENT_CREATING":
+    # WeChat Pay takes the bill of a day that is not over for an invalid date.
+    if code == "STATEMENT_CREATING" or (code == "INVALID_REQUEST" and _is_not_over(download)):
         state, wait = DownloadState.NOT_READY, CREATING_WAIT
     elif _is_final(trouble):
         state, wait = DownloadState.FAILED, None
@@ -156,6 +157,10 @@ def _is_final(trouble: WeChatPayError) -> bool:
     if isinstance(trouble, Refused):
         return trouble.code != FREQUENCY_LIMITED
     return isinstance(trouble, BillTooLarge | BillAddressRefused)
+
+
+def _is_not_over(download: BillDownload) -> bool:
+    return download.bill_date >= beijing_date(now())
 
 
 def _is_owed_to_somebody(download: BillDownload) -> bool:

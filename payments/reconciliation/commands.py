@@ -13,7 +13,7 @@ from sqlalchemy import select
 from config.commands import emit, json_option
 from config.database import db, release
 from partner.models import Partner
-from payments.bills.day import fetch_day, require_past_day
+from payments.bills.day import fetch_day, require_kept_day
 from payments.bills.models import BillDownload, TradeBill, TradeBillState
 from payments.reconciliation.models import Discrepancy, Reconciliation
 from payments.reconciliation.presenter import present_discrepancy
@@ -67,7 +67,7 @@ def fetch(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
 @with_appcontext
 def reconcile(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
     """Compare a day for one sub-merchant or for all; fetches the bill first where it is missing."""
-    require_past_day(day.date())
+    require_kept_day(day.date())
     shown = [
         one
         for partner, tenant in _asked_for(sub_mchid)

@@ -1,0 +1,29 @@
+"""How gunicorn serves `wsgi:app`; options on its command line come first.
+
+A worker takes traffic only once its master keys have opened what is stored and every provider's keys are parsed.
+"""
+
+import multiprocessing
+import os
+from typing import Any
+
+from config.database import POOL_SIZE
+
+worker_class = "gthread"
+# SQLite takes one writer at a time, so more processes there would only wait for each other.
+workers = multiprocessing.cpu_count() if "://" in os.environ.get("DATABASE_URL", "") else 1
+threads = POOL_SIZE // 2
+timeout = 60
+graceful_timeout = 30
+keepalive = 15
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Refuse to serve with wrong master keys; parse every key before the first request."""
+    from config.rekeying import verify_master_keys
+    from partner.gateway import warm
+
+    with worker.wsgi.app_context():
+        verify_master_keys()
+        warm()
