@@ -1,6 +1,7 @@
 """How gunicorn serves `wsgi:app`; options on its command line come first.
 
-A worker takes traffic only once its master keys have opened what is stored and every provider's keys are parsed.
+A worker takes traffic only once its master keys have opened what is stored and every provider's
+keys are parsed.
 """
 
 import multiprocessing

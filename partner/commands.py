@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,18 @@ partner.add_command(appid)
 def register(app: Flask) -> None:
     """Give the application these commands."""
     app.cli.add_command(partner)
+    app.cli.add_command(simulator)
+
+
+@click.command(
+    "simulator",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def simulator(words: tuple[str, ...]) -> None:
+    """WeChat Pay's partner side in a process: the same program as `python -m partner.simulator`."""
+    os.execv(sys.executable, [sys.executable, "-m", "partner.simulator", *words])
 
 
 @partner.command("add")
