@@ -51,7 +51,7 @@ migrate: setup tools ## a new migration out of changed models: make migrate MESS
 	@$(BIN)/python -m config.processes --prepare
 	@set -a; . var/run.env; set +a; rm -f var/migrate.sqlite; \
 	  export DATABASE_URL="sqlite:///$(CURDIR)/var/migrate.sqlite"; \
-	  $(FLASK) db upgrade && $(FLASK) db migrate -m "$(MESSAGE)"
+	  $(FLASK) db upgrade && $(FLASK) db migrate -m "$(MESSAGE)" --rev-id "$$(printf %04d $$(($$(ls config/migrations/versions | grep -c '\.py$$') + 1)))"
 	@$(BIN)/ruff check -q --fix config/migrations && $(BIN)/ruff format -q config/migrations
 
 tools: $(VENV)/development.stamp

@@ -258,8 +258,6 @@ def run(places: Places) -> None:
         household.stay()
     finally:
         say("Stopping …")
-        for number in STOP_SIGNALS:  # impatience must not leave half of them running
-            signal.signal(number, signal.SIG_IGN)
         household.stop()
 
 
@@ -281,6 +279,8 @@ def _bring_up(household: Household, places: Places) -> None:
 
 
 def _stop_on_signal(_number: int, _frame: FrameType | None) -> None:
+    for number in STOP_SIGNALS:  # once is enough: impatience must not leave half of them running
+        signal.signal(number, signal.SIG_IGN)
     raise Stopped
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import flask_migrate
 import pytest
 import requests
 from flask import Flask
@@ -25,6 +26,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sqlalchemy import delete
 from werkzeug.serving import make_server
 
+import wsgi
 from config import vault
 from config.database import Base, db
 from config.settings import Settings
@@ -147,13 +149,11 @@ class Applications:
     def get(self, settings: Settings) -> Flask:
         """The application for these settings, as if its process had just begun."""
         url = settings.database_url
-        import wsgi
-
         if url not in self._made:
             app = wsgi.create_app(settings, upstream=self._upstream)
             app.test_client_class = PlatformClient
             with app.app_context():
-                db.create_all()
+                flask_migrate.upgrade()
             self._made[url] = app
         vault.unlock(settings.master_keys)
         init_gateway(self._made[url], settings, self._upstream)

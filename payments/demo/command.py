@@ -21,10 +21,12 @@ from config.clock import BEIJING
 from config.commands import emit, json_option
 from config.database import db, release
 from partner.models import Partner
+from payments.bills.day import fetch_day
 from payments.demo.cast import Cast, assemble
 from payments.demo.ear import hearing
 from payments.demo.levers import Levers
 from payments.demo.trade import trade
+from payments.reconciliation.run import reconcile_day
 
 DAYS: Final = 3  # back from yesterday
 SALES_A_DAY: Final = 20
@@ -100,7 +102,8 @@ def _reconcile(actors: Cast, levers: Levers, day: date, days_ago: int) -> None:
     if days_ago == ODD_DAY:
         levers.set_fault("bill_extra_row")
     with clock.frozen_at(ready_at):
-        reconcile_day(partner=actors.partner, bill_date=day)
+        fetch_day(partner=actors.partner, bill_date=day)
+        reconcile_day(partner_id=actors.partner.id, bill_date=day)
 
 
 def _at(day: date, hour: time) -> datetime:

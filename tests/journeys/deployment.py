@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import requests
 from flask import Flask
 
 import wsgi
+from config.database import db
 from config.settings import Settings
 from partner.models import Partner
 from submerchants.tenants.models import SubMerchant
@@ -83,16 +86,17 @@ class Deployment:
             program.stop()
 
 
-def deploy(database_url: str, folder: Path, *, workers: int, schedulers: int) -> Deployment:
-    """Start everything on an empty database; three tenants with a key each are registered."""
+@contextmanager
+def deployed(
+    database_url: str, folder: Path, *, workers: int, schedulers: int
+) -> Iterator[Deployment]:
+    """Everything running on an empty database; three tenants with a key each are registered."""
     web_port, simulator_port = free_port(), free_port()
     home = folder / "simulator"
     wechatpay = WeChatPay(
         programs.simulator(home, simulator_port), home, f"http://{HOST}:{simulator_port}"
     )
     environment = _environment(database_url, f"http://{HOST}:{web_port}", wechatpay.url)
-    wechatpay.program.start().wait_ready()
-    programs.run_flask(environment, "db", "upgrade")
     made = Deployment(
         app=wsgi.create_app(Settings.from_environment(environment)),
         wechatpay=wechatpay,
@@ -103,11 +107,17 @@ def deploy(database_url: str, folder: Path, *, workers: int, schedulers: int) ->
         ],
         url=f"http://{HOST}:{web_port}",
     )
-    _register(made)
-    for program in (made.web, *made.schedulers):
-        program.start()
-    made.web.wait_ready()
-    return made
+    with ExitStack() as running:
+        running.callback(made.stop)
+        wechatpay.program.start().wait_ready()
+        programs.run_flask(environment, "db", "upgrade")
+        _register(made)
+        for program in (made.web, *made.schedulers):
+            program.start()
+        made.web.wait_ready()
+        yield made
+        with made.app.app_context():
+            db.engine.dispose()
 
 
 def _register(made: Deployment) -> None:

