@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -16,17 +17,17 @@ from tests.architecture.source import ROOT
 
 
 @pytest.fixture(scope="module")
-def asked_for() -> Catalog:
+def asked_for(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Every text the pages mark for translation."""
-    command = [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract"]
-    mapping = str((TRANSLATIONS / "babel.cfg").relative_to(ROOT))
-    extracted = subprocess.run(
-        [*command, "-F", mapping, "-k", "lazy_gettext", "-o", "-", "--no-location", "."],
+    template = tmp_path_factory.mktemp("texts") / "messages.pot"
+    program = Path(sys.executable).with_name("pybabel")
+    mapping = TRANSLATIONS / "babel.cfg"
+    subprocess.run(
+        [program, "-q", "extract", "-F", mapping, "-k", "lazy_gettext", "-o", template, "."],
         cwd=ROOT,
-        capture_output=True,
         check=True,
-    ).stdout
-    return read_po(io.BytesIO(extracted))
+    )
+    return read_po(io.BytesIO(template.read_bytes()))
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
