@@ -18,7 +18,7 @@ from partner import credentials, directories, inputs
 from partner.check import check_partner
 from partner.credentials import get_partner, list_partners
 from partner.errors import Fault, InvalidPartner
-from partner.models import Partner, RefreshState
+from partner.models import BillScope, Partner, RefreshState
 from partner.platform_keys import Refreshed, refresh
 from partner.presenter import present_directory, present_partner, present_summary
 
@@ -29,6 +29,9 @@ directory = AppGroup("directory", help="Payment directories for all sub-merchant
 appid = AppGroup("appid", help="Appids bound to a provider.")
 partner.add_command(directory)
 partner.add_command(appid)
+
+
+_SCOPES = click.Choice([scope.value for scope in BillScope])
 
 
 def register(app: Flask) -> None:
@@ -62,6 +65,7 @@ def simulator(words: tuple[str, ...]) -> None:
 @click.option("--wechatpay-public-key", type=Path, help="pub_key.pem")
 @click.option("--wechatpay-public-key-id", help="PUB_KEY_ID_…")
 @click.option("--appid-limit", type=int, default=credentials.DEFAULT_APPID_LIMIT, show_default=True)
+@click.option("--bill-scope", type=_SCOPES, default=BillScope.PROVIDER.value, show_default=True)
 @json_option
 def add(as_json: bool, **given: Any) -> None:
     """Add a provider. Everything is checked before anything is written."""
@@ -81,11 +85,27 @@ def add(as_json: bool, **given: Any) -> None:
         *inputs.identity_faults(**named, appid_limit=given["appid_limit"]),
         *inputs.read_keys(sp_mchid=given["sp_mchid"], **keys).faults,
     )
-    added = credentials.add_partner(**named, **keys, appid_limit=given["appid_limit"])
+    added = credentials.add_partner(
+        **named,
+        **keys,
+        appid_limit=given["appid_limit"],
+        bill_scope=BillScope(given["bill_scope"]),
+    )
     fetched = refresh(added)
     document = {**present_partner(added), "refresh": _present_refreshed(fetched)}
     said = f"Added {added.sp_mchid} {added.name}."
     emit(document, as_json, [said, _said(fetched), f"Now run: partner check {added.sp_mchid}"])
+
+
+@partner.command("bill-scope")
+@click.argument("sp_mchid")
+@click.argument("scope", type=_SCOPES)
+@json_option
+def bill_scope(sp_mchid: str, scope: str, as_json: bool) -> None:
+    """Fetch one bill a day for the PROVIDER, or one for each SUB_MERCHANT, from now on."""
+    set_to = credentials.set_bill_scope(partner=get_partner(sp_mchid), bill_scope=BillScope(scope))
+    said = f"{sp_mchid}: bills by {set_to.bill_scope.value} from now on."
+    emit(present_partner(set_to), as_json, [said])
 
 
 @partner.command("list")

@@ -94,6 +94,17 @@ def add_partner(
     return get_partner(sp_mchid)
 
 
+def set_bill_scope(*, partner: Partner, bill_scope: BillScope) -> Partner:
+    """Change how this provider's bills are fetched; what was fetched stays as it is."""
+    with transaction():
+        db.session.execute(
+            update(Partner).where(Partner.id == partner.id).values(bill_scope=bill_scope)
+        )
+        db.session.refresh(partner)
+        _record("partner.bill_scope_set", partner, bill_scope=bill_scope.value)
+    return partner
+
+
 def rotate_merchant_key(
     *,
     partner: Partner,

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from config.audit import AuditEntry
 from config.database import db
 from partner.credentials import list_partners
+from partner.models import BillScope
 from partner.simulator.simulator import Simulator
 from tests.factories.partner import make_partner
 from tests.partner import material as m
@@ -240,3 +241,17 @@ def test_the_audit_trail_names_the_person_at_the_terminal(run: FlaskCliRunner, a
     entry = db.session.scalars(select(AuditEntry)).one()
     assert (entry.action, entry.actor_kind) == ("partner.directory_added", "command")
     assert entry.actor_id not in ("", "system")
+
+
+def test_how_bills_are_fetched_is_a_setting_of_the_provider(
+    run: FlaskCliRunner, simulator: Simulator
+) -> None:
+    added = document(run.invoke(args=arguments(simulator, "--json")))
+
+    changed = document(
+        run.invoke(args=["partner", "bill-scope", added["sp_mchid"], "SUB_MERCHANT", "--json"])
+    )
+
+    assert (added["bill_scope"], changed["bill_scope"]) == ("PROVIDER", "SUB_MERCHANT")
+    (stored,) = list_partners()
+    assert stored.bill_scope is BillScope.SUB_MERCHANT
