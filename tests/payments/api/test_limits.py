@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from limits import RateLimitItemPerMinute
 
-from payments.api.limits import LONGEST_WAIT_SECONDS, RequestRate
+from payments.api.limits import LONGEST_WAIT_SECONDS, RequestRate, seconds_until_room
 from submerchants.tenants.models import SubMerchant
 from tests.payments.api.caller import Api, tea
 from tests.servers import REDIS, find_redis
 
-THREE = RateLimitItemPerMinute(3)
+THREE = 3
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 
 
@@ -94,3 +93,21 @@ def test_without_redis_a_process_counts_for_itself() -> None:
 
     assert waits[:3] == [0, 0, 0]
     assert waits[3] > 0
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "turns_in", "wait"),
+    [
+        (0, 0, 60.0, 0),
+        (0, 5, 60.0, 0),
+        (0, 6, 60.0, 60),  # the whole minute, and never more than that at once
+        (0, 6, 10.0, 20),  # the minute turns, and a sixth of it passes
+        (6, 0, 30.0, 0),  # half of six still counts
+        (6, 3, 30.0, 10),  # a sixth of the minute before must leave the window
+        (6, 6, 30.0, 40),
+    ],
+)
+def test_the_minute_before_counts_by_what_the_window_still_covers(
+    before: int, within: int, turns_in: float, wait: int
+) -> None:
+    assert seconds_until_room(6, before, within, turns_in) == wait
