@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 
 from config.errors import AppError
 
+_OURS = ("/admin", "/dashboard", "/language")
 _FOR_MACHINES = ("/api", "/notify", "/healthz", "/readyz", "/metrics", "/assets")
 
 
@@ -17,7 +18,7 @@ def render_error_page(error: AppError) -> Response | None:
     """The page for an error, or None where a program asked."""
     if not has_request_context() or _is_for_machines(request.path):
         return None
-    if request.accept_mimetypes.best_match(("text/html", "application/json")) != "text/html":
+    if not _wants_page():
         return None
     title, advice = _words(error)
     page = render_template(
@@ -33,6 +34,12 @@ def render_error_page(error: AppError) -> Response | None:
 
 def _is_for_machines(path: str) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _FOR_MACHINES)
+
+
+def _wants_page() -> bool:
+    html, json = (request.accept_mimetypes[kind] for kind in ("text/html", "application/json"))
+    # Elsewhere than at our pages, only somebody who asks for a page gets one.
+    return html >= json if request.path.startswith(_OURS) else html > json
 
 
 def _words(error: AppError) -> tuple[str, str]:

@@ -97,7 +97,8 @@ def _is_easily_guessed(text: str, email: str) -> bool:
     if len(name) >= _MIN_NAME_LENGTH and _only_letters(folded) == _only_letters(name):
         return True
     plain = re.sub(r"[^a-z]+", " ", folded)
-    disguised = re.sub(r"[^a-z]+", " ", folded.translate(_LOOKALIKES))
+    core = re.sub(r"^[^a-z]+|[^a-z]+$", "", folded)  # the year and the sign at the end
+    disguised = re.sub(r"[^a-z]+", " ", core.translate(_LOOKALIKES))
     return _is_common_words(plain) or _is_common_words(disguised)
 
 

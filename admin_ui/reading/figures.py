@@ -119,7 +119,7 @@ def orders_today_by_state() -> list[Share]:
         .where(Order.created_at >= start, Order.created_at < end)
         .group_by(Order.state)
     )
-    return _shares(dict(counted.tuples().all()), list(OrderState))
+    return _shares(dict(counted.all()), list(OrderState))
 
 
 def notifications_today_by_state() -> list[Share]:
@@ -130,7 +130,7 @@ def notifications_today_by_state() -> list[Share]:
         .where(InboxEntry.received_at >= start, InboxEntry.received_at < end)
         .group_by(InboxEntry.state)
     )
-    return _shares(dict(counted.tuples().all()), list(InboxState))
+    return _shares(dict(counted.all()), list(InboxState))
 
 
 def notifications_waiting(state: InboxState) -> int:

@@ -164,7 +164,7 @@ def _names(orders: list[Order]) -> dict[str, str]:
     rows = db.session.execute(
         select(SubMerchant.id, SubMerchant.name).where(SubMerchant.id.in_(ids))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _day(text: str | None) -> date | None:

@@ -93,6 +93,7 @@ def disable(*, operator: Operator) -> None:
         if changed_rows(here.values(disabled_at=now())):
             end_sessions_of(PersonKind.OPERATOR, operator.id)
             _record(operator, "operator.disabled", "done")
+        db.session.refresh(operator)
 
 
 def _use_up(operator: Operator, step: int) -> bool:

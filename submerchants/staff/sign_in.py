@@ -64,6 +64,7 @@ def disable(*, member: StaffMember) -> None:
         if changed_rows(here.values(disabled_at=now())):
             end_sessions_of(PersonKind.STAFF, member.id)
             _record(member, "staff.disabled")
+        db.session.refresh(member)
 
 
 def _record(member: StaffMember, action: str) -> None:

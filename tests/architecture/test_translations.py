@@ -23,7 +23,7 @@ def asked_for(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     program = Path(sys.executable).with_name("pybabel")
     mapping = TRANSLATIONS / "babel.cfg"
     subprocess.run(
-        [program, "-q", "extract", "-F", mapping, "-k", "lazy_gettext", "-o", template, "."],
+        [program, "-q", "extract", "-F", mapping, "-k", "_l", "-o", template, "."],
         cwd=ROOT,
         check=True,
     )
