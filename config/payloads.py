@@ -27,7 +27,9 @@ def read_object(text: str | bytes) -> dict[str, Any]:
     """Parse one JSON object. Raises InvalidPayload saying what is wrong and where."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        if _depth(decoded) > MAX_NESTING:
+        # Counting brackets is a hundred times quicker than following them, and mostly enough.
+        openings = decoded.count("{") + decoded.count("[")
+        if openings > MAX_NESTING and _depth(decoded) > MAX_NESTING:
             raise InvalidPayload(f"The JSON is nested deeper than {MAX_NESTING} levels.")
         value = json.loads(
             decoded,
@@ -36,7 +38,8 @@ def read_object(text: str | bytes) -> dict[str, Any]:
             parse_int=_bounded_int,
             parse_float=_bounded_float,
         )
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
+        if "\\u" in decoded or decoded is text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
     except UnicodeError as error:
         raise InvalidPayload("The body holds text that is not valid UTF-8.") from error
     except json.JSONDecodeError as error:
