@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     Enum,
+    Insert,
     Integer,
     MetaData,
     String,
@@ -47,6 +49,7 @@ POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 STALE_CONNECTION_SECONDS = 1_800
 MIGRATIONS = Path(__file__).parent / "migrations"
+MYSQL = ("mysql", "mariadb")
 _MYSQL_DUPLICATE_KEY = 1062
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
@@ -61,7 +64,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(DateTime(timezone=True))
-        if dialect.name in ("mysql", "mariadb"):
+        if dialect.name in MYSQL:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime())
 
@@ -159,21 +162,26 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
 
     One statement on every database; the unique constraint decides, never a look beforehand.
     """
-    target = cast("Table", table.__table__)
     dialect = db.session.get_bind().dialect.name
-    if dialect in ("postgresql", "sqlite"):
-        build = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        statement = build(target).values(values).on_conflict_do_nothing(index_elements=unique)
-        counted = db.session.execute(statement, execution_options={"preserve_rowcount": True})
-        return cast("CursorResult[Any]", counted).rowcount == 1
+    statement = _insert_new(cast("Table", table.__table__), dialect, unique)
+    options = {"preserve_rowcount": True}
     try:
-        db.session.execute(insert(target).values(values))
+        inserted = db.session.execute(statement, values, execution_options=options)
     except IntegrityError as error:
         # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
-        if error.orig is None or error.orig.args[0] != _MYSQL_DUPLICATE_KEY:
+        if dialect not in MYSQL or error.orig is None or error.orig.args[0] != _MYSQL_DUPLICATE_KEY:
             raise
         return False
-    return True
+    return cast("CursorResult[Any]", inserted).rowcount == 1
+
+
+@cache
+def _insert_new(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
+    # Kept, because building a statement costs more than running it.
+    if dialect in MYSQL:
+        return insert(target)
+    build = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return build(target).on_conflict_do_nothing(index_elements=unique)
 
 
 def can_return_updated() -> bool:
@@ -190,7 +198,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_timeout": POOL_WAIT_SECONDS,
         "pool_recycle": STALE_CONNECTION_SECONDS,
     }
-    if backend in ("mysql", "mariadb"):
+    if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"
         options["connect_args"] = {"charset": "utf8mb4", "init_command": "SET time_zone='+00:00'"}
     if backend == "sqlite":
