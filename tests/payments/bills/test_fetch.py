@@ -339,7 +339,7 @@ def test_a_day_longer_ago_than_three_months_has_no_bill(provider: Partner) -> No
         fetch_day(partner=provider, bill_date=date(2031, 1, 1))
 
 
-def test_whether_a_day_is_over_is_wechat_pay_s_to_say(provider: Partner) -> None:
-    (today,) = fetch_day(partner=provider, bill_date=date(2031, 5, 7))
+def test_whether_a_day_is_over_is_wechat_pay_s_to_say(partner: Partner) -> None:
+    (today,) = fetch_day(partner=partner, bill_date=date(2031, 5, 7))
 
     assert today.state is DownloadState.NOT_READY
