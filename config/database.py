@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask_migrate import Migrate
@@ -41,7 +41,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session
+from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import UpdateBase
 
 POOL_SIZE = 16  # at least the threads of one process; a held connection is a waiting request
@@ -115,6 +116,8 @@ class Base(DeclarativeBase):
     }
 
 
+Row = TypeVar("Row", bound=Base)
+
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 
 
@@ -182,6 +185,25 @@ def _insert_new(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
         return insert(target)
     build = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return build(target).on_conflict_do_nothing(index_elements=unique)
+
+
+def as_stored(row: Row) -> Row:
+    """The session's own copy of a row that was inserted with exactly these values, not read back.
+
+    Columns that were not given stand at NULL.
+    """
+    for column in type(row).__table__.columns:
+        if column.key not in row.__dict__:
+            setattr(row, column.key, None)
+    make_transient_to_detached(row)
+    db.session.add(row)
+    return row
+
+
+def note_stored(row: Base, values: Mapping[str, Any]) -> None:
+    """Tell a loaded row what an UPDATE has just written, without reading it back."""
+    for name, value in values.items():
+        set_committed_value(row, name, value)
 
 
 def can_return_updated() -> bool:

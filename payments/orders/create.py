@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from config import audit
 from config.clock import now
-from config.database import db, insert_new, transaction
+from config.database import as_stored, db, insert_new, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id
 from partner.credentials import appids_of
@@ -87,16 +87,18 @@ def create_order(*, sub_merchant: SubMerchant, partner: Partner, request: OrderR
     WeChatPayOutcomeUnknown for what came of asking; after the last two the order is kept.
     """
     try:
-        is_new = _record(_draft(sub_merchant, partner, request))
+        draft = _draft(sub_merchant, partner, request)
     except RefusedHere:
         # What was right when it was first asked may be late by now; a repeat is still a repeat.
         if _find(request.merchant_order_no) is None:
             raise
-        is_new = False
+        draft = None
+    if draft is not None and _record(draft):
+        return Placed(ensure_prepaid(as_stored(Order(**draft))), is_new=True)
     order = _find(request.merchant_order_no)
     if order is None or order.request_hash != request.digest():
         raise OrderConflict(merchant_order_no=request.merchant_order_no)
-    return Placed(ensure_prepaid(order), is_new)
+    return Placed(ensure_prepaid(order), is_new=False)
 
 
 def _record(draft: dict[str, object]) -> bool:

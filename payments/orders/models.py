@@ -42,10 +42,12 @@ class Order(TenantOwned, Base):
         CheckConstraint(
             "refunded_fen >= 0 AND refunded_fen <= amount_fen", name="refunded_within_amount"
         ),
-        Index("ix_orders_tenant_created", "sub_merchant_id", "created_at", "id"),
+        # Lists are filtered by state within the index, and a day is summed from it alone.
+        Index("ix_orders_tenant_created", "sub_merchant_id", "created_at", "id", "state"),
         Index("ix_orders_created", "created_at", "id"),
-        Index("ix_orders_tenant_paid", "sub_merchant_id", "paid_at"),
-        Index("ix_orders_paid", "paid_at"),
+        Index("ix_orders_state_created", "state", "created_at", "id"),
+        Index("ix_orders_tenant_paid", "sub_merchant_id", "paid_at", "amount_fen"),
+        Index("ix_orders_paid", "paid_at", "amount_fen"),
         Index("ix_orders_due", "next_check_at"),
     )
 

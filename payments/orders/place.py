@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, db, transaction
+from config.database import changed_rows, db, note_stored, transaction
 from partner.gateway import wechatpay
 from partner.wechatpay.errors import OutcomeUnknown, Refused
 from payments import metrics
@@ -117,6 +117,7 @@ def _note(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bo
         here = update(Order).where(Order.id == order.id, Order.state.in_(OPEN))
         changed = changed_rows(here.values(**news)) == 1
         if changed:
+            note_stored(order, news)
             audit.record(
                 f"order.{what}",
                 object_kind="order",
@@ -124,7 +125,8 @@ def _note(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bo
                 tenant_id=order.sub_merchant_id,
                 **detail,
             )
-        db.session.refresh(order)
+        else:
+            db.session.refresh(order)
     return changed
 
 

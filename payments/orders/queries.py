@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from config.database import db
 from config.errors import InvalidPayload, NotFound
@@ -83,8 +83,11 @@ def orders_matching(chosen: OrderFilter, cursor: str | None = None) -> Select[Or
     query = select(Order).where(*chosen.conditions())
     if cursor is not None:
         created_at, order_id = _read_cursor(cursor)
-        older = Order.created_at < created_at
-        query = query.where(or_(older, and_(Order.created_at == created_at, Order.id < order_id)))
+        # The first condition gives every database a range to begin at; the second only breaks ties.
+        query = query.where(
+            Order.created_at <= created_at,
+            or_(Order.created_at < created_at, Order.id < order_id),
+        )
     return query.order_by(Order.created_at.desc(), Order.id.desc())
 
 
