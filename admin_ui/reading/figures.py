@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import case, func, literal, select
+from sqlalchemy import func, select
 
 from config.clock import beijing_date, beijing_day, now
 from config.database import db
@@ -21,7 +21,7 @@ from payments.orders.models import Order, OrderState
 DAYS_DRAWN = 14
 EXPIRY_WARNING = timedelta(days=30)
 MOST_OF_A_KIND = 200
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Today:
     so_far: Takings
     yesterday_by_now: Takings
     yesterday: Takings
-    hours_today: Sequence[int | None]  # running totals in fen; None where it is not yet
+    hours_today: Sequence[int]  # running totals in fen, as far as the day has come
     hours_yesterday: Sequence[int]
 
     @property
@@ -82,20 +82,19 @@ def today() -> Today:
     moment = now()
     day = beijing_date(moment)
     start, _ = beijing_day(day)
-    marks = [start + HOUR * hour for hour in range(-24, 25)]
-    hours = _takings_between(marks)
-    yesterday, present = hours[:24], hours[24:]
     elapsed = moment - start
-    by_now = _takings_between([start - timedelta(days=1), start - timedelta(days=1) + elapsed])[0]
-    hour_now = int(elapsed // HOUR)
+    # Many small sums: one query that sorts each payment into its hour takes ten times as long.
+    yesterday, present = (
+        [_takings(first + HOUR * hour, first + HOUR * (hour + 1)) for hour in range(hours)]
+        for first, hours in ((start - DAY, 24), (start, int(elapsed // HOUR) + 1))
+    )
+    by_now = _takings(start - DAY, start - DAY + elapsed)
     return Today(
         day=day,
         so_far=_sum(present),
         yesterday_by_now=by_now,
         yesterday=_sum(yesterday),
-        hours_today=[
-            total if hour <= hour_now else None for hour, total in enumerate(_running(present))
-        ],
+        hours_today=_running(present),
         hours_yesterday=_running(yesterday),
     )
 
@@ -104,22 +103,17 @@ def last_days(days: int = DAYS_DRAWN) -> list[DayOfTakings]:
     """What was paid on each of the last days, today included."""
     last = beijing_date(now())
     shown = [last - timedelta(days=back) for back in range(days - 1, -1, -1)]
-    marks = [beijing_day(day)[0] for day in shown] + [beijing_day(last)[1]]
-    return [
-        DayOfTakings(day, takings)
-        for day, takings in zip(shown, _takings_between(marks), strict=True)
-    ]
+    return [DayOfTakings(day, _takings(*beijing_day(day))) for day in shown]
 
 
 def orders_today_by_state() -> list[Share]:
     """The orders placed today, by where they stand."""
     start, end = beijing_day(beijing_date(now()))
-    counted = db.session.execute(
-        select(Order.state, func.count())
-        .where(Order.created_at >= start, Order.created_at < end)
-        .group_by(Order.state)
-    )
-    return _shares(dict(counted.all()), list(OrderState))
+    placed = select(func.count()).where(Order.created_at >= start, Order.created_at < end)
+    counted = {
+        state: db.session.scalar(placed.where(Order.state == state)) or 0 for state in OrderState
+    }
+    return _shares(counted, list(OrderState))
 
 
 def notifications_today_by_state() -> list[Share]:
@@ -166,19 +160,14 @@ def expiring_keys() -> list[ExpiringKey]:
     ]
 
 
-def _takings_between(marks: Sequence[datetime]) -> list[Takings]:
-    """Payments between each mark and the next, in one pass over the index of `paid_at`."""
-    # One stretch needs no cases; `else` must stand beside at least one.
-    later = [(Order.paid_at < end, place) for place, end in enumerate(marks[1:-1])]
-    last = len(marks) - 2
-    stretch = case(*later, else_=last) if later else literal(last)
-    rows = db.session.execute(
-        select(stretch.label("stretch"), func.count(), func.sum(Order.amount_fen))
-        .where(Order.paid_at >= marks[0], Order.paid_at < marks[-1])
-        .group_by("stretch")
-    )
-    found = {int(place): Takings(payments, int(amount)) for place, payments, amount in rows}
-    return [found.get(place, Takings(0, 0)) for place in range(len(marks) - 1)]
+def _takings(start: datetime, end: datetime) -> Takings:
+    """Payments from one moment until another, out of the index alone."""
+    payments, amount = db.session.execute(
+        select(func.count(), func.sum(Order.amount_fen)).where(
+            Order.paid_at >= start, Order.paid_at < end
+        )
+    ).one()
+    return Takings(payments, int(amount or 0))
 
 
 def _sum(parts: Sequence[Takings]) -> Takings:

@@ -605,11 +605,18 @@ def upgrade() -> None:
     with op.batch_alter_table("orders", schema=None) as batch_op:
         batch_op.create_index("ix_orders_created", ["created_at", "id"], unique=False)
         batch_op.create_index("ix_orders_due", ["next_check_at"], unique=False)
-        batch_op.create_index("ix_orders_paid", ["paid_at"], unique=False)
+        batch_op.create_index("ix_orders_paid", ["paid_at", "amount_fen"], unique=False)
         batch_op.create_index(
-            "ix_orders_tenant_created", ["sub_merchant_id", "created_at", "id"], unique=False
+            "ix_orders_state_created", ["state", "created_at", "id"], unique=False
         )
-        batch_op.create_index("ix_orders_tenant_paid", ["sub_merchant_id", "paid_at"], unique=False)
+        batch_op.create_index(
+            "ix_orders_tenant_created",
+            ["sub_merchant_id", "created_at", "id", "state"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_orders_tenant_paid", ["sub_merchant_id", "paid_at", "amount_fen"], unique=False
+        )
 
     op.create_table(
         "payment_directories",
