@@ -6,7 +6,6 @@ What cannot be said in whole fen is refused, never rounded. No float is taken or
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import NewType
 
 Fen = NewType("Fen", int)
@@ -35,10 +34,12 @@ def parse_decimal(text: str, places: int) -> int:
     """
     if not _DECIMAL.fullmatch(text):
         raise InexactMoney("The text is not a plain decimal number.")
-    scaled = Decimal(text).scaleb(places)
-    if scaled != scaled.to_integral_value():
+    whole, _, part = text.removeprefix("-").partition(".")
+    kept, beyond = part[:places], part[places:]
+    if beyond.strip("0"):
         raise InexactMoney(f"The number has more than {places} decimals.")
-    return int(scaled)
+    scaled = int(whole + kept.ljust(places, "0"))
+    return -scaled if text.startswith("-") else scaled
 
 
 def format_yuan(amount: int) -> str:

@@ -65,9 +65,9 @@ class Entry:
         return self.rest[3] if self.kind is EntryKind.REFUND and self.rest else self.wechat_no
 
 
-def core(kind: EntryKind, number: str, wechat_no: str | None, amount_fen: int) -> str:
-    """The compared part of an entry of our books."""
-    return f"{kind}\t{number}\t{wechat_no or ''}\t{amount_fen}"
+def core(letter: str, number: str, wechat_no: str | None, amount_fen: int) -> str:
+    """The compared part of an entry of our books; `letter` is the value of its kind."""
+    return f"{letter}\t{number}\t{wechat_no or ''}\t{amount_fen}"
 
 
 def read_entry(line: str) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, not_, or_, select, update
@@ -44,6 +44,7 @@ class Run:
     token: str
     partner_id: str
     bill_date: date
+    started_at: datetime
 
 
 def claim_days(
@@ -55,7 +56,11 @@ def claim_days(
     `unless_compared` has been compared meanwhile and need no second look.
     """
     moment = now()
-    taken = {"claim_token": run.token, "claimed_until": moment + LEASE, "started_at": moment}
+    taken = {
+        "claim_token": run.token,
+        "claimed_until": moment + LEASE,
+        "started_at": run.started_at,
+    }
     rows = [_fresh(run, tenant) | taken for tenant in sub_merchant_ids]
     mine = (*_key(run), _table.c.sub_merchant_id.in_(sub_merchant_ids))
     free = or_(_table.c.claimed_until.is_(None), _table.c.claimed_until < moment)

@@ -3,26 +3,64 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, Protocol
 
-from payments.reconciliation.models import Discrepancy, Reconciliation
+from payments.bills.models import ALL_TRADE
+from payments.reconciliation.models import Discrepancy, Reconciliation, ReconciliationState
+
+
+class Outcome(Protocol):
+    """What is shown of a day: the row has it, and so has a run that is about to write the row."""
+
+    @property
+    def state(self) -> ReconciliationState: ...
+    @property
+    def matched_count(self) -> int: ...
+    @property
+    def ours_count(self) -> int: ...
+    @property
+    def ours_amount_fen(self) -> int: ...
+    @property
+    def theirs_count(self) -> int: ...
+    @property
+    def theirs_amount_fen(self) -> int: ...
+    @property
+    def open_count(self) -> int: ...
 
 
 def present_reconciliation(row: Reconciliation) -> dict[str, Any]:
     """One day's outcome; amounts are payments less refunds."""
+    return present_outcome(
+        row,
+        id=row.id,
+        bill_date=row.bill_date,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def present_outcome(
+    outcome: Outcome,
+    *,
+    id: str,
+    bill_date: date,
+    started_at: datetime | None,
+    finished_at: datetime | None,
+) -> dict[str, Any]:
+    """The same for a day whose row is only being written."""
     return {
-        "id": row.id,
+        "id": id,
         "object": "reconciliation",
-        "bill_date": row.bill_date.isoformat(),
-        "bill_type": row.bill_type,
-        "state": row.state.value,
-        "matched": row.matched_count,
-        "ours": {"count": row.ours_count, "amount_fen": row.ours_amount_fen},
-        "theirs": {"count": row.theirs_count, "amount_fen": row.theirs_amount_fen},
-        "open_discrepancies": row.open_count,
-        "started_at": _time(row.started_at),
-        "finished_at": _time(row.finished_at),
+        "bill_date": bill_date.isoformat(),
+        "bill_type": ALL_TRADE,
+        "state": outcome.state.value,
+        "matched": outcome.matched_count,
+        "ours": {"count": outcome.ours_count, "amount_fen": outcome.ours_amount_fen},
+        "theirs": {"count": outcome.theirs_count, "amount_fen": outcome.theirs_amount_fen},
+        "open_discrepancies": outcome.open_count,
+        "started_at": _time(started_at),
+        "finished_at": _time(finished_at),
     }
 
 

@@ -33,7 +33,7 @@ from payments.reconciliation.models import (
     Reconciliation,
     ReconciliationState,
 )
-from payments.reconciliation.presenter import present_reconciliation
+from payments.reconciliation.presenter import present_outcome
 from payments.webhooks.models import WebhookEvent
 from payments.webhooks.publish import EVENT_IDENTITY, event_row
 
@@ -53,7 +53,7 @@ class Outcome:
 
     claimed: Claimed
     bill_token: str | None
-    matched: int
+    matched_count: int
     ours_count: int
     ours_amount_fen: int
     theirs_count: int
@@ -66,14 +66,15 @@ class Outcome:
 
 def record_outcomes(run: Run, outcomes: Sequence[Outcome]) -> None:
     """Record a batch of tenants' days as done, in one transaction. Raises RunLost."""
+    moment = now()
     with transaction():
         hold_days(run, [outcome.claimed.reconciliation_id for outcome in outcomes])
         for outcome in outcomes:
             _write_findings(run, outcome.claimed, outcome.findings)
             _schedule(outcome)
         _settle_states(run, outcomes)
-        write_many(_FINISH, [_finished(outcome) for outcome in outcomes])
-        events = [_event(run, outcome) for outcome in outcomes if _is_news(outcome)]
+        write_many(_FINISH, [_finished(outcome, moment) for outcome in outcomes])
+        events = [_event(run, outcome, moment) for outcome in outcomes if _is_news(outcome)]
         insert_missing(WebhookEvent, events, unique=EVENT_IDENTITY)
         _audit(run, outcomes)
     for outcome in outcomes:
@@ -235,21 +236,20 @@ _FINISH = (
 )
 
 
-def _finished(outcome: Outcome) -> dict[str, Any]:
-    news = {
-        "state": outcome.state,
-        "bill_token": outcome.bill_token,
-        "matched_count": outcome.matched,
-        "ours_count": outcome.ours_count,
-        "ours_amount_fen": outcome.ours_amount_fen,
-        "theirs_count": outcome.theirs_count,
-        "theirs_amount_fen": outcome.theirs_amount_fen,
-        "open_count": outcome.open_count,
-        "next_run_at": outcome.look_again_at if outcome.open_count else None,
-        "finished_at": now(),
+def _finished(outcome: Outcome, moment: datetime) -> dict[str, Any]:
+    return {
+        "reconciliation_id": outcome.claimed.reconciliation_id,
+        "new_state": outcome.state,
+        "new_bill_token": outcome.bill_token,
+        "new_matched_count": outcome.matched_count,
+        "new_ours_count": outcome.ours_count,
+        "new_ours_amount_fen": outcome.ours_amount_fen,
+        "new_theirs_count": outcome.theirs_count,
+        "new_theirs_amount_fen": outcome.theirs_amount_fen,
+        "new_open_count": outcome.open_count,
+        "new_next_run_at": outcome.look_again_at if outcome.open_count else None,
+        "new_finished_at": moment,
     }
-    shown = {f"new_{name}": value for name, value in news.items()}
-    return {"reconciliation_id": outcome.claimed.reconciliation_id, **shown}
 
 
 def _is_news(outcome: Outcome) -> bool:
@@ -259,23 +259,20 @@ def _is_news(outcome: Outcome) -> bool:
     return before.runs == 0 or not same
 
 
-def _event(run: Run, outcome: Outcome) -> dict[str, object]:
-    row = Reconciliation(
-        id=outcome.claimed.reconciliation_id,
-        bill_date=run.bill_date,
-        bill_type="ALL",
-        **{
-            name.removeprefix("new_"): value
-            for name, value in _finished(outcome).items()
-            if name.startswith("new_")
-        },
-    )
+def _event(run: Run, outcome: Outcome, moment: datetime) -> dict[str, object]:
+    found = outcome.claimed.reconciliation_id
     return event_row(
         sub_merchant_id=outcome.claimed.sub_merchant_id,
         type="reconciliation.completed",
-        event_key=f"reconciliation.completed:{row.id}:{outcome.claimed.runs + 1}",
-        object_id=row.id,
-        data=present_reconciliation(row),
+        event_key=f"reconciliation.completed:{found}:{outcome.claimed.runs + 1}",
+        object_id=found,
+        data=present_outcome(
+            outcome,
+            id=found,
+            bill_date=run.bill_date,
+            started_at=run.started_at,
+            finished_at=moment,
+        ),
     )
 
 
@@ -286,7 +283,7 @@ def _audit(run: Run, outcomes: Sequence[Outcome]) -> None:
         object_kind="bill_day",
         object_id=f"{run.partner_id}:{run.bill_date}",
         tenants=len(outcomes),
-        matched=sum(outcome.matched for outcome in outcomes),
+        matched=sum(outcome.matched_count for outcome in outcomes),
     )
     for outcome in outcomes:
         if outcome.open_count:

@@ -37,7 +37,7 @@ from payments.reconciliation.staging import StagedFigures, staged, staged_differ
 from submerchants.tenancy import across_tenants
 
 IN_MEMORY_ROWS = 10_000  # of one tenant, on either side
-ROWS_A_BATCH = 40_000  # of all tenants compared together
+ROWS_A_BATCH = 10_000  # of all tenants compared together
 
 log = get_logger(__name__)
 
@@ -66,7 +66,7 @@ def reconcile_day(
     Without `forced` only what is due: never compared, the bill has changed, or something may have
     healed. Tenants asked for by name whose bill is not here are recorded as waiting for it.
     """
-    run = Run(new_id("run"), partner_id, bill_date)
+    run = Run(new_id("run"), partner_id, bill_date, started_at=now())
     done = 0
     with across_tenants("bill day"):
         shares = _shares(run, sub_merchant_ids, forced)
@@ -79,7 +79,7 @@ def reconcile_day(
             claimed = claim_days(run, tenants, unless_compared=tokens)
             mine = [share for share in some if share.sub_merchant_id in claimed]
             try:
-                for outcomes in _compared(run, mine, claimed, in_memory_rows):
+                for outcomes in _together(_compared(run, mine, claimed, in_memory_rows)):
                     record_outcomes(run, outcomes)
                     done += len(outcomes)
             except RunLost:
@@ -98,6 +98,18 @@ def _compared(
     for share in shares:
         if rows[share.sub_merchant_id] > in_memory_rows:
             yield [_in_database(run, share, claimed[share.sub_merchant_id])]
+
+
+def _together(batches_of_outcomes: Iterable[list[Outcome]]) -> Iterator[list[Outcome]]:
+    """Outcomes that share a commit: as many as there are, until their findings weigh something."""
+    held: list[Outcome] = []
+    for outcomes in batches_of_outcomes:
+        held += outcomes
+        if sum(len(outcome.findings) for outcome in held) >= ROWS_A_TRANSACTION:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def _packed(shares: Iterable[Share], rows: dict[str, int]) -> Iterator[list[Share]]:
@@ -130,7 +142,7 @@ def _in_memory(run: Run, shares: list[Share], claimed: dict[str, Claimed]) -> li
         Outcome(
             claimed=claimed[share.sub_merchant_id],
             bill_token=share.token,
-            matched=compared[share.sub_merchant_id].matched,
+            matched_count=compared[share.sub_merchant_id].matched,
             ours_count=len(books[share.sub_merchant_id].cores),
             ours_amount_fen=books[share.sub_merchant_id].amount_fen,
             theirs_count=share.row_count,
@@ -153,7 +165,7 @@ def _in_database(run: Run, share: Share, claimed: Claimed) -> Outcome:
     return Outcome(
         claimed=claimed,
         bill_token=share.token,
-        matched=figures.matched,
+        matched_count=figures.matched,
         ours_count=figures.ours_count,
         ours_amount_fen=figures.ours_amount_fen,
         theirs_count=share.row_count,

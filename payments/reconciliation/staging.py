@@ -231,7 +231,7 @@ def _compared(connection: Connection, figures: StagedFigures) -> Iterator[Differ
                 entries.append(text)
             if row.our_number is not None:
                 ours = row.our_number, row.our_wechat_no, row.our_amount_fen
-                cores.add(core(EntryKind(row.kind), *ours))
+                cores.add(core(row.kind, *ours))
         compared = compare(entries, cores)
         figures.matched += compared.matched
         yield from compared.differences

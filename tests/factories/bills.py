@@ -143,7 +143,7 @@ def _figure(title: str, rows: Sequence[Row]) -> str:
 
 def _scaled(text: str, places: int) -> int:
     whole, _, part = text.removeprefix("-").partition(".")
-    size = int(whole) * 10**places + int(part.ljust(places, "0")[:places] or 0)
+    size: int = int(whole) * 10**places + int(part.ljust(places, "0")[:places] or 0)
     return -size if text.startswith("-") else size
 
 
