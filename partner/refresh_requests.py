@@ -6,8 +6,6 @@ request itself stays off the network: it leaves a note, once a minute at most, a
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.logs import get_logger
+from config.pacing import OnceEvery
 from partner.models import Partner, PlatformKeyRefresh, RefreshState
 
 REFRESH_EVERY: Final = timedelta(hours=10)  # WeChat Pay asks for less than twelve
@@ -25,8 +24,7 @@ ASK_AT_MOST_EVERY: Final = timedelta(minutes=1)
 
 log = get_logger(__name__)
 
-_asked: dict[str, float] = {}  # partner id to monotonic seconds, so that a flood stays in memory
-_lock = threading.Lock()
+_asked = OnceEvery(ASK_AT_MOST_EVERY)  # by partner id, so that a flood stays in memory
 
 
 def ask_for_refresh(partner_id: str) -> bool:
@@ -34,7 +32,7 @@ def ask_for_refresh(partner_id: str) -> bool:
 
     Never raises for the database's sake: the message that led here is refused either way.
     """
-    if not _is_my_turn(partner_id):
+    if not _asked.is_due(partner_id):
         return False
     moment = now()
     long_ago = or_(
@@ -90,13 +88,3 @@ def _is_due(row: PlatformKeyRefresh, moment: datetime) -> bool:
     if row.asked_at is not None and row.asked_at >= row.tried_at:
         return waited >= ASK_AT_MOST_EVERY
     return waited >= (RETRY_AFTER if row.state is RefreshState.FAILED else REFRESH_EVERY)
-
-
-def _is_my_turn(partner_id: str) -> bool:
-    with _lock:
-        instant = time.monotonic()
-        before = _asked.get(partner_id)
-        if before is not None and instant - before < ASK_AT_MOST_EVERY.total_seconds():
-            return False
-        _asked[partner_id] = instant
-        return True

@@ -1,13 +1,13 @@
 """The address WeChat Pay calls: one for all events of a provider.
 
-It answers within WeChat Pay's five seconds and waits for nobody. The size is capped before anything is read, the raw bytes are taken before any parsing, and a failed
-verification is answered 401, counted, and forgotten.
+It answers within WeChat Pay's five seconds and waits for nobody. The size is capped before anything
+is read, the raw bytes are taken before any parsing, and a failed verification is answered 401,
+counted, and forgotten.
 """
 
 from __future__ import annotations
 
-import threading
-import time
+from datetime import timedelta
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
@@ -15,16 +15,18 @@ from flask import Blueprint, Response, jsonify, request
 from config.answers import public
 from config.audit import WECHATPAY, acting_as
 from config.logs import get_logger
+from config.pacing import OnceEvery
 from partner.gateway import key_ring
 from partner.wechatpay.errors import Untrusted
 from payments import metrics
 from payments.notifications.receive import receive
 
 MAX_NOTIFICATION_BYTES: Final = 64 * 1024
-LOG_EVERY_SECONDS: Final = 10.0
+LOG_EVERY: Final = timedelta(seconds=10)
 
 blueprint = Blueprint("notifications", __name__)
 log = get_logger(__name__)
+_said = OnceEvery(LOG_EVERY)
 
 
 @blueprint.post("/notify/wechatpay/<sp_mchid>")
@@ -56,28 +58,8 @@ def _answer(sp_mchid: str) -> Response:
 
 def _fail(status: int, verdict: str, message: str) -> Response:
     metrics.notifications.labels(verdict).inc()
-    _refusals.note(verdict)
+    if _said.is_due(verdict):
+        log.warning("notifications are turned away", verdict=verdict)
     response = jsonify({"code": "FAIL", "message": message})
     response.status_code = status
     return response
-
-
-class _RateLimitedLog:
-    """Says at most once in a while that something was turned away, and how often since."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[str, int] = {}
-        self._said_at: dict[str, float] = {}
-
-    def note(self, verdict: str) -> None:
-        with self._lock:
-            self._counts[verdict] = self._counts.get(verdict, 0) + 1
-            if time.monotonic() - self._said_at.get(verdict, float("-inf")) < LOG_EVERY_SECONDS:
-                return
-            self._said_at[verdict] = time.monotonic()
-            times = self._counts.pop(verdict)
-        log.warning("notification turned away", verdict=verdict, times=times)
-
-
-_refusals = _RateLimitedLog()

@@ -10,8 +10,6 @@ import hashlib
 import hmac
 import ipaddress
 import re
-import threading
-import time
 from datetime import timedelta
 from typing import Final
 
@@ -21,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.logs import get_logger
+from config.pacing import OnceEvery
 from partner.models import Partner
 from submerchants.api_keys.models import ApiKey
 from submerchants.tenancy import across_tenants
@@ -33,8 +32,7 @@ _KEY: Final = re.compile(r"sk_([0-9a-z]{12})_[A-Za-z0-9_-]{43}")
 
 log = get_logger(__name__)
 
-_noted: dict[str, float] = {}  # key id to monotonic seconds: one try a minute and process
-_lock = threading.Lock()
+_noted = OnceEvery(NOTE_USE_EVERY)  # by key id: one try a minute and process
 
 
 def hash_of(key: str) -> str:
@@ -89,7 +87,7 @@ def note_use(key: ApiKey) -> None:
     moment = now()
     if key.last_used_at is not None and moment - key.last_used_at < NOTE_USE_EVERY:
         return
-    if not _is_my_turn(key.id):
+    if not _noted.is_due(key.id):
         return
     long_ago = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment - NOTE_USE_EVERY)
     here = update(ApiKey).where(ApiKey.id == key.id, long_ago)
@@ -98,13 +96,3 @@ def note_use(key: ApiKey) -> None:
             changed_rows(here.values(last_used_at=moment))
     except SQLAlchemyError as error:
         log.warning("use of an API key was not noted", api_key_id=key.id, exc_info=error)
-
-
-def _is_my_turn(key_id: str) -> bool:
-    with _lock:
-        instant = time.monotonic()
-        before = _noted.get(key_id)
-        if before is not None and instant - before < NOTE_USE_EVERY.total_seconds():
-            return False
-        _noted[key_id] = instant
-        return True
