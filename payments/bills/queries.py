@@ -45,6 +45,10 @@ class NoBillYet(NotFound):
     code = "bill_not_available"
 
 
+class BillChanged(RuntimeError):
+    """The bill was divided anew while it was being read; read it again."""
+
+
 def list_bills(
     bill_date: date | None = None, *, limit: int = MAX_PAGE, cursor: str | None = None
 ) -> Page[TradeBill]:
@@ -105,7 +109,7 @@ def stream_trade_csv(bill_date: date) -> Iterator[bytes]:
 
 def _pieces(bill: TradeBill) -> Iterator[bytes]:
     yield BOM + f"{bill.header}{NEWLINE}".encode()
-    position = 0
+    position = count = 0
     while packed := db.session.scalar(
         select(TradeBillPart.lines).where(
             TradeBillPart.bill_id == bill.id,
@@ -113,8 +117,14 @@ def _pieces(bill: TradeBill) -> Iterator[bytes]:
             TradeBillPart.position == position,
         )
     ):
-        yield zlib.decompress(packed)
+        lines = zlib.decompress(packed)
+        count += lines.count(NEWLINE.encode())
+        yield lines
         position += 1
+    if count != bill.row_count:
+        # It was divided anew while it was read. A transfer that breaks off is seen; a file with
+        # rows missing above a summary is not.
+        raise BillChanged(f"{count} of {bill.row_count} rows of {bill.id} were left.")
     totals = Totals(**{name: getattr(bill, name) for name in FIGURES})
     summary_header = bill.summary_header or ""
     yield f"{summary_header}{NEWLINE}{summary_line(summary_header, totals)}{NEWLINE}".encode()

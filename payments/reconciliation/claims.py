@@ -23,7 +23,10 @@ _unique = ("sub_merchant_id", "bill_date", "bill_type")
 
 
 class RunLost(Exception):
-    """A lease ran out and somebody else took over; what they record counts."""
+    """A lease ran out and somebody else took over, or the bill was divided anew meanwhile.
+
+    Nothing of the interrupted run is recorded as an outcome; the day stays due.
+    """
 
 
 @dataclass(frozen=True, slots=True)

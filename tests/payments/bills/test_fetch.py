@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from config.clock import frozen_at, now
-from config.database import db, release
+from config.database import changed_rows, db, release, transaction
 from partner.models import BillScope, Partner
 from partner.wechatpay.errors import (
     BillDigestMismatch,
@@ -32,7 +32,13 @@ from payments.bills.models import (
     TradeBillState,
 )
 from payments.bills.originals import read_original
-from payments.bills.queries import NoBillYet, list_bills, stream_trade_csv, waiting_bill
+from payments.bills.queries import (
+    BillChanged,
+    NoBillYet,
+    list_bills,
+    stream_trade_csv,
+    waiting_bill,
+)
 from payments.webhooks.models import WebhookEvent
 from submerchants.tenancy import across_tenants, acting_for
 from submerchants.tenants.models import SubMerchant
@@ -126,6 +132,17 @@ def test_a_share_of_several_parts_comes_back_whole(provider: Partner, tea: SubMe
     with across_tenants("a test looks"):
         assert (db.session.scalar(select(func.count()).select_from(TradeBillPart)) or 0) > 1
     assert csv_of(tea) == bill_bytes(rows)
+
+
+def test_a_file_that_loses_rows_while_it_is_read_breaks_off_before_its_summary(
+    provider: Partner, tea: SubMerchant
+) -> None:
+    fetched(provider, DAY, bill_bytes([row(provider, tea)]))
+    with across_tenants("a division of another process"), transaction():
+        changed_rows(delete(TradeBillPart))
+
+    with pytest.raises(BillChanged):
+        csv_of(tea)
 
 
 def test_a_tenant_without_rows_has_an_empty_day(

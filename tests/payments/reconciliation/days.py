@@ -69,7 +69,9 @@ def day_of(tenant: SubMerchant) -> Reconciliation:
     release()
     with acting_for(tenant.id):
         query = db.select(Reconciliation).where(Reconciliation.bill_date == DAY)
-        return db.session.scalars(query, execution_options={"populate_existing": True}).one()
+        rows = db.session.scalars(query, execution_options={"populate_existing": True})
+        row: Reconciliation = rows.one()
+        return row
 
 
 def discrepancies(row: Reconciliation) -> list[Discrepancy]:

@@ -9,12 +9,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from config.clock import frozen_at
 from config.database import changed_rows, db, release, transaction
 from partner.models import Partner
 from partner.wechatpay.errors import Refused
+from payments.bills.models import TradeBillPart
 from payments.orders.models import Order, OrderState
 from payments.reconciliation.jobs import reconcile_due
 from payments.reconciliation.models import ReconciliationState
@@ -249,6 +250,21 @@ def test_any_number_of_processes_compare_a_day_once(
 
     assert sum(counts) == 1
     assert day_of(tea).runs == 1
+
+
+@pytest.mark.parametrize("in_memory_rows", [0, 10_000])
+def test_half_a_bill_is_never_compared_as_a_whole_one(
+    provider: Partner, tea: SubMerchant, in_memory_rows: int
+) -> None:
+    order = paid(tea)
+    fetched(provider, DAY, bill_bytes([line(provider, tea, order)]))
+    with across_tenants("a division of another process"), transaction():
+        changed_rows(delete(TradeBillPart))
+
+    row = compared(provider, tea, in_memory_rows=in_memory_rows)
+
+    assert row.state is ReconciliationState.RUNNING
+    assert discrepancies(row) == []
 
 
 def _pay(order: Order, transaction_id: str) -> None:
