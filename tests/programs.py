@@ -68,13 +68,14 @@ class Program:
     def wait_ready(self) -> Program:
         """Return once `ready_url` answers 200; fail with the log when it never does."""
         deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not self.answers():
             if not self.is_alive or time.monotonic() > deadline:
                 raise AssertionError(f"{self.command} is not ready:\n{self.tail()}")
             time.sleep(POLL_SECONDS)
         return self
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether `ready_url` answers 200 just now."""
         try:
             return requests.get(self.ready_url or "", timeout=2).status_code == 200
         except requests.RequestException:
@@ -103,7 +104,7 @@ class Program:
 
     def tail(self) -> str:
         """The end of what it printed."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-80:])
 
 
 def simulator(home: Path, port: int, *options: str) -> Program:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from partner.simulator import Simulator
 from tests.partner.simulator.conftest import BASE, Merchant
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def test_the_cashier_shows_payee_and_amount_and_takes_the_payment(
@@ -106,23 +102,18 @@ def address(sim: Simulator) -> Iterator[str]:
 
 
 @pytest.fixture
-def phone() -> Iterator[tuple[Page, list[str]]]:
+def phone(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
     """A page at phone width, and everything it complained about."""
-    if CHROMIUM is None and os.environ.get("CI") != "true":
-        pytest.skip("no browser here: install chromium to run this")
     complaints: list[str] = []
 
     def complained(message: Any) -> None:
         complaints.append(getattr(message, "text", str(message)))
 
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        page.on("console", complained)
-        page.on("pageerror", complained)
-        yield page, complaints
-        browser.close()
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.on("console", complained)
+    page.on("pageerror", complained)
+    yield page, complaints
+    page.close()
 
 
 @pytest.mark.browser
