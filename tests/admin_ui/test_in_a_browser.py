@@ -1,0 +1,237 @@
+"""Every page in a real browser: nothing blocked, nothing broken, nothing out of reach.
+
+The browser comes over plain http to a loopback address, as with `make run`, so this application is
+one of its own whose public address is that one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from werkzeug.serving import make_server
+
+import wsgi
+from config.clock import beijing_date, now
+from config.database import Base, db
+from config.settings import Settings
+from payments.notifications.models import InboxState
+from payments.orders.models import Order, OrderState
+from payments.reconciliation.models import DiscrepancyKind, ReconciliationState
+from submerchants.tenants.models import SubMerchant
+from tests.factories.console import make_discrepancy, make_entry, make_reconciliation
+from tests.factories.partner import make_partner
+from tests.factories.payments import make_order
+from tests.factories.people import PASSWORD, KnownOperator, make_operator, make_staff_member
+from tests.factories.submerchants import make_sub_merchant
+
+pytestmark = pytest.mark.browser
+
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+# The whole of axe takes a second a page; these two differ in language, size and theme.
+LOOKED_AT_CLOSELY = (("中", PHONE), ("EN", DESK))
+
+
+class Place:
+    """A served application with something to look at in it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        partner = make_partner()
+        self.tenant: SubMerchant = make_sub_merchant(partner=partner, name="山茶咖啡")
+        self.known: KnownOperator = make_operator()
+        self.member = make_staff_member(sub_merchant=self.tenant)
+        self.order: Order = make_order(
+            sub_merchant=self.tenant, state=OrderState.PAID, description="冻顶乌龙茶 250g"
+        )
+        for state in OrderState:
+            make_order(sub_merchant=self.tenant, state=state)
+        self.entry = make_entry(self.order, InboxState.QUARANTINED)
+        self.day = beijing_date(now()) - timedelta(days=1)
+        self.found = make_reconciliation(
+            sub_merchant=self.tenant,
+            day=self.day,
+            state=ReconciliationState.DISCREPANT,
+            open_count=2,
+        )
+        make_discrepancy(self.found, kind=DiscrepancyKind.AMOUNT_DIFFERS)
+        make_discrepancy(self.found, kind=DiscrepancyKind.MISSING_THERE, theirs=None)
+
+    @property
+    def pages(self) -> list[str]:
+        """Every page of both doors."""
+        return [
+            "/admin/",
+            "/admin/orders",
+            f"/admin/orders/{self.order.id}",
+            "/admin/orders?q=nothing",
+            "/admin/notifications",
+            f"/admin/notifications/{self.entry.id}",
+            "/admin/reconciliation",
+            f"/admin/reconciliation/{self.day}",
+            f"/admin/reconciliation/{self.day}/{self.found.id}",
+            "/admin/sub-merchants",
+            f"/admin/sub-merchants/{self.tenant.id}",
+            "/admin/audit",
+            "/dashboard/",
+            "/dashboard/orders",
+            f"/dashboard/orders/{self.order.id}",
+            "/dashboard/reconciliation",
+            f"/dashboard/reconciliation/{self.day}",
+        ]
+
+
+@pytest.fixture(scope="module")
+def place(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder: Path = tmp_path_factory.mktemp("pages")
+    server = make_server("127.0.0.1", 0, lambda *call: app(*call), threaded=True)
+    url = f"http://127.0.0.1:{server.server_port}"
+    told = {"PUBLIC_BASE_URL": url, "DATABASE_URL": f"sqlite:///{folder / 'pages.sqlite'}"}
+    app: Flask = wsgi.create_app(Settings.from_values({**variables, **told}))
+    with app.app_context():
+        Base.metadata.create_all(db.engine)
+        serving = threading.Thread(target=server.serve_forever, daemon=True)
+        serving.start()
+        yield Place(url)
+        server.shutdown()
+        serving.join()
+        server.server_close()
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def signed_in(place: Place, browser: Browser) -> dict[str, object]:
+    """The cookies of a browser that walked in by both doors."""
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+    page.goto(f"{place.url}/admin/")
+    page.get_by_label("邮箱").fill(place.known.operator.email)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="下一步").click()
+    page.get_by_label("验证码").fill(place.known.code())
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_role("heading", name="概览")).to_be_visible()
+    page.goto(f"{place.url}/dashboard/")
+    page.get_by_label("邮箱").fill(place.member.email)
+    page.get_by_label("密码").fill(PASSWORD)
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_role("heading", name="山茶咖啡")).to_be_visible()
+    state = dict(context.storage_state())
+    context.close()
+    return state
+
+
+def opened(browser: Browser, signed_in: dict[str, object], size: ViewportSize, theme: str) -> Page:
+    context = browser.new_context(
+        viewport=size,
+        color_scheme=theme,  # type: ignore[arg-type]
+        storage_state=signed_in,  # type: ignore[arg-type]
+    )
+    return context.new_page()
+
+
+def complaints_about(page: Page) -> list[str]:
+    """What the browser complains of from here on."""
+    told: list[str] = []
+    page.on("console", lambda one: told.append(one.text) if one.type != "log" else None)
+    page.on("pageerror", lambda error: told.append(str(error)))
+    return told
+
+
+@pytest.mark.parametrize(
+    ("language", "size", "theme"),
+    [("中", DESK, "light"), ("中", PHONE, "dark"), ("EN", DESK, "light"), ("EN", PHONE, "light")],
+)
+def test_every_page_is_clean_whole_and_open_to_everybody(
+    place: Place,
+    browser: Browser,
+    signed_in: dict[str, object],
+    language: str,
+    size: ViewportSize,
+    theme: str,
+) -> None:
+    page = opened(browser, signed_in, size, theme)
+    complaints = complaints_about(page)
+    page.goto(f"{place.url}/admin/")
+    if language == "EN":
+        page.locator("form.switch button").click()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+
+    faults: list[str] = []
+    for path in place.pages:
+        page.goto(place.url + path)
+        wider = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if wider > 0:
+            faults.append(f"{path} is {wider} pixels wider than the screen")
+        if (language, size) not in LOOKED_AT_CLOSELY:
+            continue
+        faults += [
+            f"{path}: {one['id']} at {one['nodes'][0]['target']}"
+            for one in Axe().run(page).response["violations"]
+        ]
+    page.context.close()
+
+    assert faults == []
+    assert complaints == []
+
+
+def test_charts_are_drawn_and_follow_the_theme(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    page = opened(browser, signed_in, DESK, "light")
+    page.goto(f"{place.url}/admin/")
+    expect(page.locator(".chart canvas")).to_have_count(2)
+
+    page.get_by_role("button", name="切换深浅色").click()
+
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    page.context.close()
+
+
+def test_a_filter_takes_effect_at_once_and_stands_in_the_address(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    page = opened(browser, signed_in, DESK, "light")
+    page.goto(f"{place.url}/admin/orders")
+
+    page.get_by_label("状态").select_option("PAID")
+    page.wait_for_url("**/orders?state=PAID")
+
+    expect(page.locator("table.orders tbody tr")).to_have_count(2)
+    page.context.close()
+
+
+def test_a_number_is_copied_with_one_click(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    page = opened(browser, signed_in, DESK, "light")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=place.url)
+    page.goto(f"{place.url}/admin/orders/{place.order.id}")
+
+    page.locator(f'[data-copy="{place.order.out_trade_no}"]').click()
+
+    expect(page.locator("#toast")).to_have_text("已复制")
+    assert page.evaluate("navigator.clipboard.readText()") == place.order.out_trade_no
+    page.context.close()
+
+
+def test_the_doors_and_the_error_page_are_open_to_everybody(place: Place, browser: Browser) -> None:
+    page = browser.new_context(viewport=PHONE).new_page()
+    faults = []
+    for path in ("/admin/sign-in", "/dashboard/sign-in", "/admin/nowhere"):
+        page.goto(place.url + path)
+        faults += [one["id"] for one in Axe().run(page).response["violations"]]
+    page.context.close()
+
+    assert faults == []
