@@ -5,19 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from flask.testing import FlaskClient
-from sqlalchemy import update
 
 from config import clock
-from config.database import changed_rows, transaction
-from partner.models import Partner
 from partner.simulator.simulator import Simulator
 from payments.orders.models import OrderState
-from submerchants.permissions import Permission
-from submerchants.tenants.models import SubMerchant, TenantState
+from submerchants.tenants.models import SubMerchant
 from tests.factories.payments import OPENID, make_order
-from tests.factories.submerchants import bearer
-from tests.payments.api.caller import Api, Reply, reply, tea
+from tests.payments.api.caller import Api, Reply, tea
 
 PREPAY = "/v3/pay/partner/transactions/jsapi"
 ORDER_FIELDS = {
@@ -166,44 +160,6 @@ def test_what_our_own_rules_forbid_is_a_422_that_names_the_field(
     assert api.get("/orders").json["data"] == []
 
 
-def test_a_malformed_order_is_a_400_that_names_every_field(api: Api) -> None:
-    answer = api.post("/orders", tea(amount_fen=True, payer={}, sub_mchid="1900000001"))
-
-    assert answer.status_code == 400
-    assert answer.code == "invalid_request"
-    assert set(answer.wrong_fields) == {"amount_fen", "payer", "sub_mchid"}
-
-
-@pytest.mark.parametrize(
-    ("data", "content_type", "status"),
-    [
-        (b"", "application/json", 400),
-        (b"{", "application/json", 400),
-        (b"[]", "application/json", 400),
-        (b"null", "application/json", 400),
-        (b'"{}"', "application/json", 400),
-        (b'{"amount_fen": 1, "amount_fen": 2}', "application/json", 400),
-        (b'{"amount_fen": NaN}', "application/json", 400),
-        (b'{"amount_fen": 1e999}', "application/json", 400),
-        (b'{"amount_fen": ' + b"9" * 5_000 + b"}", "application/json", 400),
-        (b'{"description": "\\ud800"}', "application/json", 400),
-        (b'{"description": "\xff"}', "application/json", 400),
-        (b'{"a": ' * 40 + b"1" + b"}" * 40, "application/json", 400),
-        (b"merchant_order_no=A1", "application/x-www-form-urlencoded", 415),
-        (b"{}", "text/plain", 415),
-        (b'{"attach": "' + b"x" * 70_000 + b'"}', "application/json", 413),
-    ],
-)
-def test_what_cannot_be_read_is_refused_in_our_shape(
-    api: Api, data: bytes, content_type: str, status: int
-) -> None:
-    answer = api.post_raw("/orders", data, content_type)
-
-    assert answer.status_code == status
-    assert set(answer.json) == {"code", "message", "detail", "request_id"}
-    assert answer.headers["Request-ID"] == answer.json["request_id"]
-
-
 def test_another_tenants_order_and_a_missing_one_get_the_same_answer(
     api: Api, other_api: Api, simulator: Simulator
 ) -> None:
@@ -345,80 +301,3 @@ def test_a_paid_order_is_not_closed(api: Api, simulator: Simulator) -> None:
 
     assert (answer.status_code, answer.code) == (409, "order_already_paid")
     assert api.get(f"/orders/{order['id']}").json["state"] == "PAID"
-
-
-@pytest.mark.parametrize("call", ["pay-params", "sync", "close"])
-def test_a_call_without_a_body_takes_none(api: Api, call: str) -> None:
-    order = api.order()
-
-    answer = api.post(f"/orders/{order['id']}/{call}", {"force": True})
-
-    assert answer.status_code == 400
-    assert api.get(f"/orders/{order['id']}").json["state"] == "PENDING"
-
-
-def test_a_call_without_a_query_takes_none(api: Api) -> None:
-    order = api.order()
-
-    answer = api.get(f"/orders/{order['id']}", expand="everything")
-
-    assert answer.status_code == 400
-    assert answer.wrong_fields == ["expand"]
-
-
-@pytest.mark.parametrize(
-    "headers", [{}, bearer("sk_" + "0" * 12 + "_" + "A" * 43), {"Authorization": "Basic YTpi"}]
-)
-def test_without_a_good_key_nothing_is_told(
-    client: FlaskClient, partner: Partner, headers: dict[str, str]
-) -> None:
-    answer = reply(client.post("/api/v1/orders", data=b"{", headers=headers))
-
-    assert (answer.status_code, answer.code) == (401, "unauthorized")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
-
-
-def test_a_key_does_only_what_it_was_issued_for(
-    client: FlaskClient, sub_merchant: SubMerchant
-) -> None:
-    reader = Api(client, sub_merchant, Permission.ORDERS_READ)
-
-    answer = reader.post("/orders", tea())
-
-    assert (answer.status_code, answer.code) == (403, "scope_missing")
-    assert reader.get("/orders").status_code == 200
-
-
-def test_a_suspended_tenant_finishes_what_is_under_way_and_starts_nothing(
-    api: Api, sub_merchant: SubMerchant, simulator: Simulator
-) -> None:
-    paid, unpaid = api.order(), api.order()
-    simulator.pay(paid["out_trade_no"])
-    _suspend(sub_merchant)
-
-    refused = api.post("/orders", tea())
-
-    assert (refused.status_code, refused.code) == (403, "suspended")
-    assert api.post(f"/orders/{unpaid['id']}/pay-params").status_code == 403
-    assert api.post(f"/orders/{paid['id']}/sync").json["state"] == "PAID"
-    assert api.post(f"/orders/{unpaid['id']}/close").json["state"] == "CLOSED"
-    assert len(api.get("/orders").json["data"]) == 2
-
-
-def _suspend(sub_merchant: SubMerchant) -> None:
-    here = update(SubMerchant).where(SubMerchant.id == sub_merchant.id)
-    with transaction():
-        changed_rows(here.values(state=TenantState.SUSPENDED))
-
-
-def test_the_wrong_method_is_told_the_right_ones(api: Api, client: FlaskClient) -> None:
-    answer = reply(client.delete("/api/v1/orders", headers=api.headers))
-
-    assert (answer.status_code, answer.code) == (405, "method_not_allowed")
-    assert {"GET", "POST"} <= set(answer.headers["Allow"].replace(" ", "").split(","))
-
-
-def test_an_unknown_address_is_a_404_in_our_shape(api: Api) -> None:
-    answer = api.get("/nothing")
-
-    assert (answer.status_code, answer.code) == (404, "not_found")
