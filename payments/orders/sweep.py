@@ -19,6 +19,7 @@ from config.clock import now
 from config.database import changed_rows, db, release, transaction
 from config.errors import AppError
 from config.logs import get_logger
+from payments.errors import OrderAlreadyPaid
 from payments.orders.models import Order, OrderState
 from payments.orders.schedule import CLOSE_GRACE, next_check
 from payments.orders.sync import close_at_wechatpay, sync_order
@@ -66,10 +67,12 @@ def check_order(order_id: str) -> str:
             close_at_wechatpay(order)
         else:
             sync_order(order)
+    except OrderAlreadyPaid:
+        return "paid"  # the money was faster than our close
     except AppError as error:
         # It is asked about again at its next moment; nothing is concluded from silence.
         log.info("order stays open", order_id=order.id, code=error.code)
-        return "no_answer" if order.state is not OrderState.PAID else "paid"
+        return "no_answer"
     return order.state.value.lower()
 
 
