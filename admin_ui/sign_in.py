@@ -72,7 +72,7 @@ def second_factor() -> ResponseReturnValue:
         return _form("sign_in/second_factor.html")
     try:
         token = operators.give_code(session=half_way, code=_typed("code"), origin=access.origin())
-    except SignInRefused as refusal:
+    except (SignInRefused, TooManyTries) as refusal:
         return _form("sign_in/second_factor.html", refusal)
     onward = access.own_place(request.args.get("next"), url_for("console.overview"))
     return _enter(PersonKind.OPERATOR, token, onward)

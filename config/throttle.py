@@ -46,17 +46,22 @@ class Guess:
     keys: tuple[str, ...]
 
     def was_right(self) -> None:
-        """Forget the tries of this account from this address; in the caller's transaction."""
+        """Forget the tries that led here; in the caller's transaction."""
         changed_rows(delete(GuessCount).where(GuessCount.id == self.keys[0]))
 
 
-def count_guess(door: str, account: str, origin: str) -> Guess:
-    """Count one try at a door. Raises TooManyTries when any of its limits is reached."""
-    limits = (
-        (_key(door, account, origin), TRIES_FROM_ONE_PLACE),
-        (_key(door, account), TRIES_PER_ACCOUNT),
-        (_key(door, "", origin), TRIES_PER_PLACE),
-    )
+def count_guess(door: str, account: str, origin: str | None) -> Guess:
+    """Count one try at a door. Raises TooManyTries when any of its limits is reached.
+
+    Without an origin all places together have the few tries of one: for what is short enough to be
+    guessed by many machines at once, such as a code of six digits.
+    """
+    limits = [(_key(door, account, origin or ""), TRIES_FROM_ONE_PLACE)]
+    if origin is not None:
+        limits += [
+            (_key(door, account, "*"), TRIES_PER_ACCOUNT),
+            (_key(door, "*", origin), TRIES_PER_PLACE),
+        ]
     with transaction():
         allowed = [_count(key, limit) for key, limit in limits]
     if not all(allowed):
@@ -91,5 +96,5 @@ def _wait(keys: list[str]) -> int:
     return max([1, *(int((end - now()).total_seconds()) for end in ends)])
 
 
-def _key(door: str, account: str, origin: str = "") -> str:
+def _key(door: str, account: str, origin: str) -> str:
     return hashlib.sha256("\x1f".join((door, account.casefold(), origin)).encode()).hexdigest()

@@ -23,10 +23,12 @@ from config.sessions import (
     end_sessions_of,
 )
 from config.sign_in import SignInRefused, counted_guess, require_password
+from config.throttle import count_guess
 from config.vault import Secret
 from partner.operators.models import Operator
 
 DOOR = "operator"
+CODE_DOOR = "operator code"
 
 
 def give_password(*, email: str, password: Secret, origin: str) -> Secret:
@@ -47,10 +49,15 @@ def give_password(*, email: str, password: Secret, origin: str) -> Secret:
 
 
 def give_code(*, session: LoginSession, code: str, origin: str) -> Secret:
-    """The cookie of a full session. Raises SignInRefused; after a few tries the session is over."""
+    """The cookie of a full session. Raises SignInRefused, TooManyTries.
+
+    After a few tries the session is over. A new one does not bring new tries: whoever knows the
+    password could else begin sessions until a code is guessed.
+    """
     operator = get_active_operator(session.person_id)
     if operator is None:
         raise SignInRefused
+    guess = count_guess(CODE_DOOR, operator.id, None)
     with transaction():
         has_try_left = count_code_try(session)
     step = matching_step(operator.totp_secret, code, at=now(), after=operator.last_totp_step)
@@ -64,6 +71,7 @@ def give_code(*, session: LoginSession, code: str, origin: str) -> Secret:
     with audit.acting_as(actor), transaction():
         if not _use_up(operator, step):
             raise SignInRefused
+        guess.was_right()
         end_session(session)
         _record(operator, "operator.signed_in", "done")
         return begin_session(PersonKind.OPERATOR, operator.id, is_proven=True, origin=origin)

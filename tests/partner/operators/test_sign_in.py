@@ -79,6 +79,19 @@ def test_guessing_codes_ends_the_session() -> None:
     assert db.session.scalars(select(LoginSession.id)).all() == []
 
 
+def test_new_sessions_bring_no_new_tries_for_the_code() -> None:
+    known = make_operator()
+    wrong = f"{(int(known.code()) + 500_000) % 1_000_000:06}"
+    for place in range(TRIES_FROM_ONE_PLACE):
+        with pytest.raises(SignInRefused):
+            give_code(session=half_way(known), code=wrong, origin=f"192.0.2.{place}")
+
+    with pytest.raises(TooManyTries):
+        give_code(session=half_way(known), code=known.code(), origin="198.51.100.1")
+    other = make_operator()
+    assert give_code(session=half_way(other), code=other.code(), origin="198.51.100.1")
+
+
 def test_unknown_wrong_and_disabled_get_the_same_answer() -> None:
     known, gone = make_operator(), make_operator()
     disable(operator=gone.operator)
