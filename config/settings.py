@@ -14,7 +14,14 @@ from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -27,6 +34,8 @@ RUN_ENVIRONMENT = VAR / "run.env"
 MIN_SECRET_KEY_LENGTH = 32
 MAX_TRUSTED_PROXIES = 8
 _SUPPORTED_DRIVERS = ("sqlite", "postgresql+psycopg", "mysql+pymysql", "mariadb+pymysql")
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+_BROKER_SCHEMES = (*_REDIS_SCHEMES, "amqp", "amqps")
 _OUR_PREFIXES = ("WECHATPAY_", "WEIXIN_", "WEBHOOK_", "MASTER_", "PUBLIC_BASE", "TRUSTED_")
 _TEMPLATE_WORDS = ("change", "secret", "example", "default", "password", "your-")
 
@@ -129,8 +138,8 @@ class Settings(BaseModel):
 
     @field_validator("redis_url", "broker_url")
     @classmethod
-    def _broker_is_known(cls, text: str | None) -> str | None:
-        schemes = ("redis", "rediss", "unix", "amqp", "amqps")
+    def _scheme_is_known(cls, text: str | None, field: ValidationInfo) -> str | None:
+        schemes = _REDIS_SCHEMES if field.field_name == "redis_url" else _BROKER_SCHEMES
         if text and urlsplit(text).scheme not in schemes:
             raise ValueError(f"must begin with one of {', '.join(schemes)}")
         return text or None

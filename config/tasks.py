@@ -90,7 +90,6 @@ def _connected(app: Flask, broker_url: str) -> Broker:
         broker=broker,
         actor_name=ACTOR,
         queue_name=QUEUES[0],
-        max_retries=0,
         time_limit=TIME_LIMIT_MS,
     )
     def run(name: str) -> None:

@@ -1,0 +1,69 @@
+"""Jobs: one holder at a time, whatever dies, and a history one can read."""
+
+from datetime import timedelta
+
+import pytest
+from apscheduler.triggers.interval import IntervalTrigger
+
+from config.clock import frozen_at, now
+from config.errors import NotFound
+from config.scheduler import Job, get_job, latest_runs, run_job
+
+
+def job(run, name="tests.count", lease=timedelta(minutes=5)) -> Job:
+    return Job(name, "counts", run, IntervalTrigger(seconds=5), lease)
+
+
+def test_a_run_that_did_something_is_in_the_history(app):
+    figures = run_job(job(lambda: {"done": 3}))
+
+    assert figures == {"done": 3}
+    (run,) = latest_runs()
+    assert (run.job, run.result, run.figures) == ("tests.count", "done", '{"done": 3}')
+
+
+def test_a_run_that_found_nothing_leaves_no_line(app):
+    run_job(job(lambda: {"done": 0}))
+
+    assert latest_runs() == []
+
+
+def test_a_job_does_not_run_beside_itself(app):
+    inner = []
+    outer = job(lambda: inner.append(run_job(job(lambda: {"done": 1}))) or {"done": 2})
+
+    assert run_job(outer) == {"done": 2}
+    assert inner == [None]
+
+
+def test_a_killed_holder_keeps_the_job_only_until_its_lease_ends(app):
+    class Killed(BaseException):
+        pass
+
+    def die():
+        raise Killed
+
+    with pytest.raises(Killed):
+        run_job(job(die))
+    during = run_job(job(lambda: {"done": 1}))
+
+    with frozen_at(now() + timedelta(minutes=6)):
+        after = run_job(job(lambda: {"done": 1}))
+
+    assert (during, after) == (None, {"done": 1})
+
+
+def test_a_job_that_fails_says_so_and_may_run_again(app):
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_job(job(fail))
+
+    assert latest_runs()[0].result == "failed"
+    assert run_job(job(lambda: {"done": 1})) == {"done": 1}
+
+
+def test_an_unknown_job_names_those_there_are(app):
+    with pytest.raises(NotFound, match=r"orders\.sweep"):
+        get_job(app, "orders.sweeep")
