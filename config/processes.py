@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -93,8 +93,9 @@ class Child:
 
 
 def _pass_on(name: str, process: subprocess.Popen[str]) -> None:
-    for line in process.stdout or ():
-        say(f"{name:<9} | {line.rstrip()}")
+    with process.stdout or nullcontext(()) as lines:
+        for line in lines:
+            say(f"{name:<9} | {line.rstrip()}")
 
 
 class Stopped(Exception):

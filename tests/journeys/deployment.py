@@ -96,7 +96,7 @@ def deployed(
     wechatpay = WeChatPay(
         programs.simulator(home, simulator_port), home, f"http://{HOST}:{simulator_port}"
     )
-    environment = _environment(database_url, f"http://{HOST}:{web_port}", wechatpay.url)
+    environment = variables_for(database_url, f"http://{HOST}:{web_port}", wechatpay.url)
     made = Deployment(
         app=wsgi.create_app(Settings.from_environment(environment)),
         wechatpay=wechatpay,
@@ -128,7 +128,8 @@ def _register(made: Deployment) -> None:
             made.tenants.append((sub_merchant, make_api_key(sub_merchant)))
 
 
-def _environment(database_url: str, public_url: str, wechatpay_url: str) -> dict[str, str]:
+def variables_for(database_url: str, public_url: str, wechatpay_url: str) -> dict[str, str]:
+    """Fresh keys, and where everything is."""
     return {
         "DATABASE_URL": database_url,
         "MASTER_KEYS": f"test:{base64.b64encode(os.urandom(32)).decode()}",
