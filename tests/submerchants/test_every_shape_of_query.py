@@ -1,0 +1,108 @@
+"""However a query is written, the tenant's rows are all it sees."""
+
+import pytest
+from sqlalchemy import delete, exists, func, select, union_all, update
+from sqlalchemy.orm import aliased
+
+from config.clock import now
+from config.database import changed_rows, db, insert_new, transaction
+from payments.orders.models import Order
+from payments.webhooks.models import WebhookEvent
+from submerchants.tenancy import NoTenant, acting_for
+from submerchants.tenants.models import SubMerchant
+from tests.books import all_events, all_orders
+from tests.factories.payments import make_order
+from tests.factories.submerchants import make_sub_merchant
+
+other = aliased(Order)
+
+SHAPES = {
+    "entities": lambda: select(Order),
+    "columns": lambda: select(Order.id),
+    "an alias": lambda: select(other.id),
+    "two selects in one": lambda: union_all(select(Order.id), select(Order.id)),
+    "a subquery": lambda: select(select(Order.id).subquery().c.id),
+    "a common table": lambda: select(select(Order.id).cte("found").c.id),
+    "a scalar subquery": lambda: select(select(func.max(Order.id)).scalar_subquery()),
+    "a join from a free table": lambda: (
+        select(Order.id)
+        .select_from(SubMerchant)
+        .join(Order, Order.sub_merchant_id == SubMerchant.id)
+    ),
+    "an outer join": lambda: (
+        select(other.id)
+        .select_from(Order)
+        .outerjoin(other, other.currency == Order.currency)
+        .where(other.id.is_not(None))
+    ),
+    "an exists": lambda: select(SubMerchant.id).where(
+        exists().where(Order.sub_merchant_id == SubMerchant.id)
+    ),
+    "an in": lambda: select(SubMerchant.id).where(
+        SubMerchant.id.in_(select(Order.sub_merchant_id))
+    ),
+}
+
+
+@pytest.fixture
+def two_tenants(app):
+    mine, theirs = make_sub_merchant(), make_sub_merchant()
+    return make_order(sub_merchant=mine), make_order(sub_merchant=theirs)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_query_sees_nothing_of_another_tenant(two_tenants, shape):
+    mine, theirs = two_tenants
+
+    with acting_for(mine.sub_merchant_id):
+        found = {
+            value.id if isinstance(value, Order) else value
+            for value in db.session.scalars(SHAPES[shape]())
+        }
+
+    assert found in ({mine.id}, {mine.sub_merchant_id})
+    assert not found & {theirs.id, theirs.sub_merchant_id}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_query_without_a_tenant_is_refused(two_tenants, shape):
+    with pytest.raises(NoTenant):
+        db.session.scalars(SHAPES[shape]()).all()
+
+
+def test_statements_that_change_rows_meet_the_tenants_only(two_tenants):
+    mine, theirs = two_tenants
+
+    with acting_for(mine.sub_merchant_id), transaction():
+        changed = changed_rows(update(Order).values(description="mine"))
+        deleted = changed_rows(delete(Order).where(Order.id == theirs.id))
+
+    assert (changed, deleted) == (1, 0)
+    assert {row.id: row.description for row in all_orders()}[theirs.id] != "mine"
+
+
+def test_a_statement_on_the_table_instead_of_the_model_is_refused(two_tenants):
+    mine, _ = two_tenants
+
+    with acting_for(mine.sub_merchant_id), pytest.raises(NoTenant):
+        db.session.execute(select(Order.__table__))
+
+
+def test_a_row_of_another_tenant_is_not_written(two_tenants):
+    mine, theirs = (order.sub_merchant_id for order in two_tenants)
+    row = {"id": "evt_x", "sub_merchant_id": theirs, "event_key": "k"}
+    event = WebhookEvent(**row, type="t", object_id="o", data="{}", created_at=now())
+
+    def write_rows():
+        with transaction() as session:
+            session.add(event)
+
+    def write_values():
+        with transaction():
+            insert_new(WebhookEvent, row, unique=("sub_merchant_id", "event_key"))
+
+    for write in (write_rows, write_values):
+        with acting_for(mine), pytest.raises(NoTenant):
+            write()
+
+    assert all_events() == []
