@@ -1,7 +1,9 @@
 """However a query is written, the tenant's rows are all it sees."""
 
+from collections.abc import Callable
+
 import pytest
-from sqlalchemy import delete, exists, func, select, union_all, update
+from sqlalchemy import Executable, delete, exists, func, select, union_all, update
 from sqlalchemy.orm import aliased
 
 from config.clock import now
@@ -16,7 +18,7 @@ from tests.factories.submerchants import make_sub_merchant
 
 other = aliased(Order)
 
-SHAPES = {
+SHAPES: dict[str, Callable[[], Executable]] = {
     "entities": lambda: select(Order),
     "columns": lambda: select(Order.id),
     "an alias": lambda: select(other.id),
