@@ -30,8 +30,8 @@ from submerchants.access import current_caller
 
 log = get_logger(__name__)
 
-WRITES_A_MINUTE = 600
-READS_A_MINUTE = 1_200
+WRITES_A_MINUTE = 6_000  # a fifth of what WeChat Pay takes from one merchant number
+READS_A_MINUTE = 12_000
 LONGEST_WAIT_SECONDS = 60
 _WINDOW_SECONDS = 60
 _MOST_WINDOWS = 20_000  # kept in memory before those that are over are dropped
