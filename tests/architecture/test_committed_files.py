@@ -48,6 +48,7 @@ def test_every_make_target_is_told_of() -> None:
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
     told = "\n".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
 
+    targets.remove("help")  # it is what tells of the others
     untold = [target for target in targets if not re.search(rf"\bmake {target}\b", told)]
 
     assert len(targets) > 5

@@ -24,6 +24,7 @@ import wsgi
 from config.database import db
 from config.settings import Settings
 from tests.benchmarks import reconciliation
+from tests.benchmarks.console import slowest_twentieth_ms
 from tests.benchmarks.contenders import (
     THREADS,
     WORKERS,
@@ -203,7 +204,14 @@ def _growth(stage: Stage, town: Town, ours: Contender, program: Program) -> list
             f"notification, {SMALL:,} to {LARGE:,} orders in the table",
             costs[1] / costs[0],
             1.2,
-        )
+        ),
+        Goal(
+            "G14",
+            f"console order lists over {LARGE:,} orders, p95",
+            slowest_twentieth_ms(town.app),
+            100,
+            unit=" ms",
+        ),
     ]
 
 

@@ -35,7 +35,7 @@ class Town:
     def __init__(
         self, stage: Stage, app: Flask, partner: Partner, sub_merchant: SubMerchant
     ) -> None:
-        self._stage, self._app = stage, app
+        self._stage, self.app = stage, app
         self._partner, self._sub_merchant = partner, sub_merchant
         self._ring: KeyRing = Home(stage.home).open()
         self._api_v3_key = stage.file("api_v3_key")
