@@ -63,8 +63,8 @@ def load(simulator_home: Path, simulator_url: str | None, as_json: bool) -> None
             fates = Counter(
                 track(
                     _happenings(actors, levers, today),
-                    description="Yesterday's trade",
-                    total=DAYS * SALES_A_DAY,
+                    description="The last days' trade",
+                    total=(DAYS + 1) * SALES_A_DAY,
                     console=Console(stderr=True),
                     disable=not sys.stderr.isatty(),
                 )
@@ -92,6 +92,7 @@ def _happenings(actors: Cast, levers: Levers, today: date) -> Iterator[str]:
         day = today - timedelta(days=days_ago)
         yield from trade(day, actors, levers, SALES_A_DAY)
         _reconcile(actors, levers, day, days_ago)
+    yield from trade(today, actors, levers, SALES_A_DAY)
 
 
 def _reconcile(actors: Cast, levers: Levers, day: date, days_ago: int) -> None:
@@ -114,8 +115,9 @@ def _lines(actors: Cast, fates: Counter[str]) -> list[str]:
     operator = actors.operator
     people = [f"{tenant.email}  {tenant.password}" for tenant in actors.tenants]
     keys = [f"{tenant.sub_merchant.sub_mchid}  {tenant.api_key}" for tenant in actors.tenants]
+    paid = fates["paid"] + fates["lost"]
     return [
-        f"{sum(fates.values())} orders over {DAYS} days, {fates['paid'] + fates['lost']} paid.",
+        f"{sum(fates.values())} orders over {DAYS} days and today, {paid} paid.",
         f"Operator: {operator['email']}  {operator['password']}",
         f"Second factor: {operator['totp_secret']}",
         "Staff:",

@@ -52,6 +52,11 @@ class Sale:
     amount_fen: int
     fate: str
 
+    @property
+    def settled_at(self) -> datetime:
+        """When the payer makes up their mind."""
+        return self.moment + timedelta(seconds=6 + self.number * 7 % 40)
+
     def request(self) -> OrderRequest:
         """The order as the tenant's system would place it."""
         day = f"{clock.beijing_date(self.moment):%m%d}"
@@ -87,28 +92,36 @@ def sales_of(day: date, cast: Cast, count: int) -> list[Sale]:
 
 
 def trade(day: date, cast: Cast, levers: Levers, count: int) -> Iterator[str]:
-    """Let the day happen; yields what became of each sale."""
+    """Let the day happen, today up to the present; yields what became of each sale."""
+    present = clock.now()
     for sale in sales_of(day, cast, count):
-        levers.set_clock(sale.moment)
-        with clock.frozen_at(sale.moment), acting_for(sale.tenant.sub_merchant.id):
-            order = create_order(
-                sub_merchant=sale.tenant.sub_merchant, partner=cast.partner, request=sale.request()
-            ).order
-            _settle(order, sale.fate, levers)
+        if sale.settled_at > present:
+            return
+        order = _order(sale, cast, levers)
+        _settle(order, sale, levers)
         yield sale.fate
         if sale.fate in ("left", "lost"):
-            _sweep_at(sale.moment + UNPAID_LIFE * 2, levers)
+            _sweep_at(min(sale.moment + UNPAID_LIFE * 2, present), levers)
 
 
-def _settle(order: Order, fate: str, levers: Levers) -> None:
-    if fate == "closed":
-        close_order(order)
-    if fate == "lost":
-        levers.set_fault("notification_missing", out_trade_no=order.out_trade_no)
-    if fate in ("paid", "lost"):
-        levers.pay(order.out_trade_no)
-    if fate == "paid":
-        _await_notification(order.id)
+def _order(sale: Sale, cast: Cast, levers: Levers) -> Order:
+    seller = sale.tenant.sub_merchant
+    levers.set_clock(sale.moment)
+    with clock.frozen_at(sale.moment), acting_for(seller.id):
+        return create_order(sub_merchant=seller, partner=cast.partner, request=sale.request()).order
+
+
+def _settle(order: Order, sale: Sale, levers: Levers) -> None:
+    levers.set_clock(sale.settled_at)
+    with clock.frozen_at(sale.settled_at), acting_for(order.sub_merchant_id):
+        if sale.fate == "closed":
+            close_order(order)
+        if sale.fate == "lost":
+            levers.set_fault("notification_missing", out_trade_no=order.out_trade_no)
+        if sale.fate in ("paid", "lost"):
+            levers.pay(order.out_trade_no)
+        if sale.fate == "paid":
+            _await_notification(order.id)
 
 
 def _await_notification(order_id: str) -> None:

@@ -58,10 +58,11 @@ def test_the_demo_loads_once_and_leaves_something_to_look_at(stage: Stage) -> No
     inbox = Counter(entry["state"] for entry in stage.flask("notifications", "list"))
     assert first["loaded"]
     assert second == {"loaded": False}
-    assert first["orders"] == 60
+    assert 60 <= first["orders"] <= 80  # three whole days, and today as far as it has come
     assert len(first["sub_merchants"]) == 3
     assert Counter(found["kind"] for day in days for found in day["discrepancies"]) == {
         "MISSING_HERE": 1
     }
-    assert inbox == {"APPLIED": first["paid"] - 3}  # one a day was lost, and the sweep asked
+    assert set(inbox) == {"APPLIED"}
+    assert first["paid"] - inbox["APPLIED"] in (3, 4)  # one a day was lost, and the sweep asked
     assert stage.flask("audit", "verify")["faults"] == []
