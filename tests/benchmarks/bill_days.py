@@ -142,12 +142,10 @@ def _line(day: BillDay, sub_mchid: str, number: int, amount: int) -> bytes:
 
 
 def _numbers(day: BillDay, number: int) -> tuple[str, str]:
-    # Spread as random numbers are, so that no index is met in order.
-    spread = number * 2_654_435_761 % 2**32
-    return (
-        f"T{day.sp_mchid}{spread:010}{number:08}",
-        f"42{spread:010}{day.sp_mchid[-4:]}{number:010}",
-    )
+    # As real ones are: they begin with their time, and within a stretch of time they are random.
+    stretch, within = divmod(number, 65_536)
+    spread = f"{stretch:06}{within * 40_503 % 65_536:05}"
+    return f"T{day.sp_mchid}{spread}{number:08}", f"42{day.sp_mchid[-4:]}{spread}{number:011}"
 
 
 def _amount(number: int) -> int:
