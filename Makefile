@@ -20,7 +20,7 @@ run: setup ## simulator, web application and scheduler on SQLite, with a provide
 	@$(BIN)/python -m config.processes
 
 reset: ## forget everything `make run` made
-	@$(PYTHON) -m config.processes --forget
+	@if [ -f $(VENV)/runtime.stamp ]; then $(BIN)/python -m config.processes --forget; else rm -rf var; fi
 
 simulate: setup ## WeChat Pay's side alone, for an SDK in any language
 	@$(BIN)/python -m partner.simulator --home var/simulator --port $${SIMULATOR_PORT:-8001}
