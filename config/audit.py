@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import cast
 
 import structlog
-from sqlalchemy import String, Table, insert, select, update
+from sqlalchemy import Dialect, String, Table, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
-from config.database import Base, db, identifier, long_text, transaction
+from config.database import Base, db, identifier, long_text, run, transaction
 from config.logs import redacted
+from config.prepared import Prepared
 
 GENESIS = "0" * 64
 SEAL_BATCH = 500
@@ -79,7 +81,14 @@ class AuditHead(Base):
     entry_hash: Mapped[str] = mapped_column(identifier(64))
 
 
-_INSERT = insert(cast("Table", AuditEntry.__table__)).inline()  # nobody asks for the new id
+_CHAINED = ("id", "position", "previous_hash", "entry_hash")  # given by the database, or later
+
+
+@cache
+def _insert(dialect: Dialect) -> Prepared:
+    table = cast("Table", AuditEntry.__table__)
+    given = [column.key for column in table.columns if column.key not in _CHAINED]
+    return Prepared(insert(table).inline(), dialect, given=given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ def record(
         "result": result,
         "detail": json.dumps(redacted(detail), ensure_ascii=False, default=str, sort_keys=True),
     }
-    db.session.execute(_INSERT, entry)
+    run(_insert(db.session.get_bind().dialect), entry)
 
 
 def seal_entries() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -45,6 +45,8 @@ from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, make_trans
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import UpdateBase
 
+from config.prepared import Prepared
+
 POOL_SIZE = 16  # at least the threads of one process; a held connection is a waiting request
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
@@ -54,6 +56,7 @@ MYSQL = ("mysql", "mariadb")
 _MYSQL_DUPLICATE_KEY = 1062
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
+_insert_watchers: list[Callable[[Table, Mapping[str, Any]], None]] = []
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -150,7 +153,8 @@ def release() -> None:
         raise RuntimeError("A transaction is open; finish it before waiting for anybody.")
     if session.new or session.dirty or session.deleted:
         raise WriteOutsideTransaction("Rows were changed outside transaction().")
-    session.commit()
+    if session.in_transaction():
+        session.commit()
 
 
 def changed_rows(statement: UpdateBase) -> int:
@@ -165,17 +169,56 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
 
     One statement on every database; the unique constraint decides, never a look beforehand.
     """
-    dialect = db.session.get_bind().dialect.name
-    statement = _insert_new(cast("Table", table.__table__), dialect, unique)
-    options = {"preserve_rowcount": True}
+    dialect = db.session.get_bind().dialect
+    target = cast("Table", table.__table__)
+    for watch in _insert_watchers:
+        watch(target, values)
     try:
-        inserted = db.session.execute(statement, values, execution_options=options)
+        inserted = run(_prepared_insert(target, dialect, unique, tuple(values)), values)
     except IntegrityError as error:
         # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
-        if dialect not in MYSQL or error.orig is None or error.orig.args[0] != _MYSQL_DUPLICATE_KEY:
+        duplicate = error.orig is not None and error.orig.args[0] == _MYSQL_DUPLICATE_KEY
+        if dialect.name not in MYSQL or not duplicate:
             raise
         return False
-    return cast("CursorResult[Any]", inserted).rowcount == 1
+    return inserted.rowcount == 1
+
+
+@cache
+def _prepared_insert(
+    target: Table, dialect: Dialect, unique: tuple[str, ...], given: tuple[str, ...]
+) -> Prepared:
+    return Prepared(_insert_new(target, dialect.name, unique).inline(), dialect, given=given)
+
+
+def watch_inserts(watch: Callable[[Table, Mapping[str, Any]], None]) -> None:
+    """Have every `insert_new` looked at before it runs; a higher floor refuses by raising."""
+    _insert_watchers.append(watch)
+
+
+def run(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+    """Run a prepared statement that writes, inside `transaction()`."""
+    if not _writing.get():
+        raise WriteOutsideTransaction("Write inside transaction().")
+    return db.session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
+
+
+def ensure_row(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
+    """Insert unless the row stands there already, when an UPDATE of it follows.
+
+    `insert_new` is not for that: on MySQL an INSERT that meets a duplicate keeps a shared lock, and
+    two callers who then update the row wait for each other until one is thrown out.
+    """
+    dialect = db.session.get_bind().dialect.name
+    db.session.execute(_ensure_row(cast("Table", table.__table__), dialect, unique), values)
+
+
+@cache
+def _ensure_row(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
+    if dialect in MYSQL:
+        same = {unique[0]: target.c[unique[0]]}
+        return mysql.insert(target).on_duplicate_key_update(same)
+    return _insert_new(target, dialect, unique)
 
 
 @cache
@@ -219,6 +262,7 @@ def engine_options(url: str) -> dict[str, Any]:
         "max_overflow": 0,
         "pool_timeout": POOL_WAIT_SECONDS,
         "pool_recycle": STALE_CONNECTION_SECONDS,
+        "hide_parameters": True,  # errors are logged, and payers' data is no part of a log
     }
     if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"

@@ -8,7 +8,7 @@ a leak.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql import visitors
 
-from config.database import Base, db, identifier
+from config.database import Base, db, identifier, watch_inserts
 
 
 class NoTenant(RuntimeError):
@@ -140,5 +140,16 @@ def _check_new_rows(session: Session, *_: object) -> None:
             raise NoTenant(f"A row of {row.__tablename__} belongs to another tenant.")
 
 
+def _check_prepared_insert(table: Table, values: Mapping[str, Any]) -> None:
+    if table.name not in _tenant_tables:
+        return
+    scope = _scope.get()
+    if scope is None:
+        raise NoTenant(f"A row of {table.name} is written without a tenant.")
+    if scope.sub_merchant_id not in (None, values.get("sub_merchant_id")):
+        raise NoTenant(f"A row of {table.name} belongs to another tenant.")
+
+
+watch_inserts(_check_prepared_insert)
 event.listen(db.session, "do_orm_execute", _scope_query)
 event.listen(db.session, "before_flush", _check_new_rows)

@@ -12,14 +12,16 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, select, update
+from sqlalchemy import Dialect, Table, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from config import audit
-from config.database import can_return_updated, db
+from config.database import can_return_updated, db, run
 from config.logs import get_logger
+from config.prepared import Prepared
 from partner.wechatpay.resources.transactions import Transaction
 from payments import metrics
 from payments.orders.models import Order, OrderState, TradeType
@@ -90,39 +92,37 @@ def confirm_payment(paid: Transaction, *, learned_by: str) -> Confirmation:
     return Confirmation(Verdict.APPLIED, row.id, row.sub_merchant_id)
 
 
-def _apply(paid: Transaction) -> Row[Any] | None:
+def _apply(paid: Transaction) -> OrderFacts | None:
     if not _is_complete(paid):
         return None
-    returning = can_return_updated()
-    move = _move(paid.sp_appid is not None, paid.sub_appid is not None, returning)
-    result = db.session.execute(
-        move,
-        {
-            "their_out_trade_no": paid.out_trade_no,
-            "their_sp_mchid": paid.sp_mchid,
-            "their_sub_mchid": paid.sub_mchid,
-            "their_total": paid.total_fen,
-            "their_currency": paid.currency,
-            "their_trade_type": _TRADE_TYPES[paid.trade_type or ""],
-            **_given(their_sp_appid=paid.sp_appid, their_sub_appid=paid.sub_appid),
-            "trade_state": paid.trade_state,
-            "transaction_id": paid.transaction_id,
-            "paid_at": paid.success_time,
-            "payer_total_fen": paid.payer_total_fen,
-            "bank_type": paid.bank_type,
-        },
-    )
-    if returning:
-        return result.one_or_none()
-    if cast("CursorResult[Any]", result).rowcount == 0:
+    dialect = db.session.get_bind().dialect
+    move = _move(dialect, paid.sp_appid is not None, paid.sub_appid is not None)
+    claimed = {
+        "their_out_trade_no": paid.out_trade_no,
+        "their_sp_mchid": paid.sp_mchid,
+        "their_sub_mchid": paid.sub_mchid,
+        "their_total": paid.total_fen,
+        "their_currency": paid.currency,
+        "their_trade_type": _TRADE_TYPES[paid.trade_type or ""],
+        **_given(their_sp_appid=paid.sp_appid, their_sub_appid=paid.sub_appid),
+        "trade_state": paid.trade_state,
+        "transaction_id": paid.transaction_id,
+        "paid_at": paid.success_time,
+        "payer_total_fen": paid.payer_total_fen,
+        "bank_type": paid.bank_type,
+    }
+    met = run(move, claimed)
+    if can_return_updated():
+        row = met.one_or_none()
+        return None if row is None else cast("OrderFacts", SimpleNamespace(**move.facts(row)))
+    if met.rowcount == 0:
         return None
-    return db.session.execute(_ORDER, {"out_trade_no": paid.out_trade_no}).one()
+    return cast("OrderFacts", _read(paid.out_trade_no))
 
 
 @cache
-def _move(has_sp_appid: bool, has_sub_appid: bool, returning: bool) -> Any:
-    # Kept, because building a statement costs more than running it. WeChat Pay leaves an appid out
-    # where the order had none; one that it names must be ours.
+def _move(dialect: Dialect, has_sp_appid: bool, has_sub_appid: bool) -> Prepared:
+    # WeChat Pay leaves an appid out where the order had none; one that it names must be ours.
     agreed = [
         _orders.c.out_trade_no == bindparam("their_out_trade_no"),
         _orders.c.sp_mchid == bindparam("their_sp_mchid"),
@@ -130,7 +130,7 @@ def _move(has_sp_appid: bool, has_sub_appid: bool, returning: bool) -> Any:
         _orders.c.amount_fen == bindparam("their_total"),
         _orders.c.currency == bindparam("their_currency"),
         _orders.c.trade_type == bindparam("their_trade_type"),
-        _orders.c.state.in_(sources_of(OrderState.PAID)),
+        or_(*(_orders.c.state == state for state in sources_of(OrderState.PAID))),
     ]
     if has_sp_appid:
         agreed.append(_orders.c.sp_appid == bindparam("their_sp_appid"))
@@ -144,11 +144,17 @@ def _move(has_sp_appid: bool, has_sub_appid: bool, returning: bool) -> Any:
             state=OrderState.PAID, next_check_at=None, **{name: bindparam(name) for name in news}
         )
     )
-    return move.returning(*_orders.c) if returning else move
+    if not dialect.update_returning:
+        return Prepared(move, dialect)
+    return Prepared(move.returning(*_orders.c), dialect, returned=list(_orders.c))
 
 
 def _given(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _read(out_trade_no: str) -> Row[Any] | None:
+    return db.session.execute(_ORDER, {"out_trade_no": out_trade_no}).one_or_none()
 
 
 def _is_complete(paid: Transaction) -> bool:
@@ -160,14 +166,13 @@ def _is_complete(paid: Transaction) -> bool:
 _TRADE_TYPES: Mapping[str, TradeType] = {"JSAPI": TradeType.JSAPI}
 
 
-def _tell(row: Row[Any], learned_by: str) -> None:
-    order = cast("OrderFacts", row)
+def _tell(row: OrderFacts, learned_by: str) -> None:
     publish_event(
         sub_merchant_id=row.sub_merchant_id,
         type="order.paid",
         event_key=f"order.paid:{row.id}",
         object_id=row.id,
-        data=present_order(order),
+        data=present_order(row),
     )
     audit.record(
         "order.paid",
@@ -187,7 +192,7 @@ def _tell(row: Row[Any], learned_by: str) -> None:
 
 
 def _explain(paid: Transaction) -> Confirmation:
-    found = db.session.execute(_ORDER, {"out_trade_no": paid.out_trade_no}).one_or_none()
+    found = _read(paid.out_trade_no)
     if found is None:
         unknown = Check("out_trade_no", None, paid.out_trade_no)
         return Confirmation(Verdict.DISAGREES, None, None, (unknown,))

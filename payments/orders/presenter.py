@@ -13,6 +13,7 @@ class OrderFacts(Protocol):
     """What of an order is shown; a mapped row and a row of columns both have it."""
 
     id: Any
+    sub_merchant_id: Any
     merchant_order_no: Any
     out_trade_no: Any
     transaction_id: Any
