@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from config.database import POOL_SIZE
+from config.payloads import MAX_BODY_BYTES
 
 worker_class = "gthread"
 # SQLite takes one writer at a time, so more processes there would only wait for each other.
@@ -28,3 +29,13 @@ def post_worker_init(worker: Any) -> None:
     with worker.wsgi.app_context():
         verify_master_keys()
         warm()
+
+
+def pre_request(_worker: Any, request: Any) -> None:
+    """End the connection with the answer where a body is announced that nobody will read.
+
+    Kept open, it would be cut under the next request that the caller sends on it.
+    """
+    sizes = (value for name, value in request.headers if name == "CONTENT-LENGTH")
+    if any(value.isdecimal() and int(value) > MAX_BODY_BYTES for value in sizes):
+        request.force_close()

@@ -14,7 +14,13 @@ import structlog
 from flask import Flask, Response, g, jsonify, request
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    SecurityError,
+)
 
 from config.errors import AppError, InvalidPayload, NotFound, Unavailable
 from config.identifiers import new_id
@@ -93,6 +99,12 @@ def init_answers(app: Flask, render_page: PageRenderer) -> None:
             refused.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return refused
 
+    def foreign_host(_error: SecurityError) -> Response:
+        # A page links to other pages, and under a host that is not ours no link can be built.
+        refused = jsonify(present_error(_OtherHttpError(400, *_FRAMEWORK_REFUSALS[400])))
+        refused.status_code = 400
+        return refused
+
     def database_trouble(error: Exception) -> Response:
         log.error("database is not answering", error=type(error).__name__, exc_info=error)
         return answer(
@@ -106,9 +118,11 @@ def init_answers(app: Flask, render_page: PageRenderer) -> None:
         )
 
     app.before_request(_begin_request)
+    app.before_request(_take_unannounced_body)
     app.after_request(_finish_request)
     app.register_error_handler(AppError, answer)
     app.register_error_handler(HTTPException, framework_refusal)
+    app.register_error_handler(SecurityError, foreign_host)
     app.register_error_handler(UnicodeError, lambda _error: answer(_unreadable()))
     app.register_error_handler(OperationalError, database_trouble)
     app.register_error_handler(PoolTimeout, database_trouble)
@@ -124,6 +138,22 @@ def _begin_request() -> None:
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _take_unannounced_body() -> None:
+    """Read a body that came in chunks, so that its size and its form are known before it is used.
+
+    What is cut off at the limit must not pass for the whole, and a broken chunk is the sender's
+    fault, not ours.
+    """
+    if "Transfer-Encoding" not in request.headers:
+        return
+    try:
+        body = request.get_data(cache=True)
+    except OSError as error:  # how a server tells of chunks it cannot read
+        raise BadRequest from error
+    if request.max_content_length is not None and len(body) >= request.max_content_length:
+        raise RequestEntityTooLarge
 
 
 def _finish_request(response: Response) -> Response:

@@ -38,9 +38,7 @@ def notify(sp_mchid: str) -> Response:
 
 
 def _answer(sp_mchid: str) -> Response:
-    if request.content_length is None:
-        return _fail(411, "length_required", "Send a Content-Length.")
-    if request.content_length > MAX_NOTIFICATION_BYTES:
+    if request.content_length is not None and request.content_length > MAX_NOTIFICATION_BYTES:
         return _fail(413, "too_large", "The notification is larger than 64 KiB.")
     body = request.get_data(cache=False)
     ring = key_ring(sp_mchid)

@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
@@ -72,6 +72,18 @@ class Api:
         return reply(
             self._client.post(
                 f"/api/v1{path}", data=data, headers={**self.headers, "Content-Type": content_type}
+            )
+        )
+
+    def post_chunks(self, path: str, stream: IO[bytes]) -> Reply:
+        """A body without an announced length, as a server hands it on."""
+        told = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
+        return reply(
+            self._client.post(
+                f"/api/v1{path}",
+                input_stream=stream,
+                headers={**self.headers, **told},
+                environ_overrides={"wsgi.input_terminated": True},
             )
         )
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+from collections.abc import Callable
+from typing import IO
+
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
@@ -51,6 +56,42 @@ def test_what_cannot_be_read_is_refused_in_our_shape(
     assert answer.status_code == status
     assert set(answer.json) == {"code", "message", "detail", "request_id"}
     assert answer.headers["Request-ID"] == answer.json["request_id"]
+
+
+class BrokenChunks(io.BytesIO):
+    """What a server hands on when it cannot make out the next chunk."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        raise OSError("Invalid chunk size: 'zz'")
+
+
+@pytest.mark.parametrize(
+    ("open_stream", "status"),
+    [
+        (lambda: io.BytesIO(json.dumps(tea()).encode() + b" " * 70_000), 413),
+        (BrokenChunks, 400),
+        (lambda: io.BytesIO(json.dumps(tea()).encode()), 201),
+    ],
+    ids=["too much", "broken", "whole"],
+)
+def test_a_body_in_chunks_is_taken_whole_or_not_at_all(
+    api: Api, open_stream: Callable[[], IO[bytes]], status: int
+) -> None:
+    answer = api.post_chunks("/orders", open_stream())
+
+    assert answer.status_code == status
+    assert len(api.get("/orders").json["data"]) == (status == 201)
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/dashboard/", "/", "/api/v1/orders", "/healthz"])
+@pytest.mark.parametrize("host", ["pay.evil.example", "[::1", "localhost:80@evil.example", ""])
+def test_under_a_host_that_is_not_ours_every_address_is_a_bad_request(
+    client: FlaskClient, path: str, host: str
+) -> None:
+    answer = client.get(path, headers={"Host": host, "Accept": "text/html"})
+
+    assert answer.status_code == 400
+    assert reply(answer).json["request_id"] == answer.headers["Request-ID"]
 
 
 @pytest.mark.parametrize("call", ["pay-params", "sync", "close"])

@@ -1,5 +1,6 @@
 """WeChat Pay's notifications: what is proven is applied once, what is not leaves no trace."""
 
+import io
 import json
 import time
 from datetime import UTC, datetime
@@ -259,6 +260,20 @@ def test_more_than_64_kib_is_not_read(client, simulator, order):
 
     assert answer.status_code == 413
     assert inbox() == []
+
+
+def test_a_notification_that_a_proxy_passes_on_in_chunks_is_taken(client, simulator, order):
+    body = envelope(simulator, paid_content(order))
+
+    answer = client.post(
+        f"/notify/wechatpay/{simulator.facts['sp_mchid']}",
+        input_stream=io.BytesIO(body),
+        headers={**signed_headers(simulator, body), "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+
+    assert answer.status_code == 204
+    assert [row.state for row in inbox()] == [InboxState.APPLIED]
 
 
 @pytest.mark.sqlite_only
