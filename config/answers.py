@@ -150,7 +150,9 @@ def _take_unannounced_body() -> None:
         return
     try:
         body = request.get_data(cache=True)
-    except OSError as error:  # how a server tells of chunks it cannot read
+    except HTTPException:
+        raise
+    except Exception as error:  # each server has its own for chunks it cannot read
         raise BadRequest from error
     if request.max_content_length is not None and len(body) >= request.max_content_length:
         raise RequestEntityTooLarge

@@ -58,11 +58,15 @@ def test_what_cannot_be_read_is_refused_in_our_shape(
     assert answer.headers["Request-ID"] == answer.json["request_id"]
 
 
+class InvalidChunkSizeError(Exception):
+    """A server's own; it is no OSError."""
+
+
 class BrokenChunks(io.BytesIO):
     """What a server hands on when it cannot make out the next chunk."""
 
     def read(self, _size: int | None = -1) -> bytes:
-        raise OSError("Invalid chunk size: 'zz'")
+        raise InvalidChunkSizeError
 
 
 @pytest.mark.parametrize(
