@@ -41,6 +41,7 @@ _FORMS: Final = {
     _SERIAL: re.compile(r"[0-9A-Za-z_]{1,64}"),
     _SIGNATURE_TYPE: re.compile(re.escape(SCHEME)),
 }
+HEADERS: Final = tuple(_FORMS)  # all that is read of a message's headers
 _PADDING: Final = PKCS1v15()
 _SHA256: Final = SHA256()
 
