@@ -23,7 +23,15 @@ from sqlalchemy import Dialect, String, Table, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
-from config.database import Base, db, identifier, long_text, run, transaction
+from config.database import (
+    Base,
+    db,
+    dialect_here,
+    identifier,
+    long_text,
+    run,
+    transaction,
+)
 from config.logs import redacted
 from config.prepared import Prepared
 
@@ -145,7 +153,7 @@ def record(
         "result": result,
         "detail": json.dumps(redacted(detail), ensure_ascii=False, default=str, sort_keys=True),
     }
-    run(_insert(db.session.get_bind().dialect), entry)
+    run(_insert(dialect_here()), entry)
 
 
 def seal_entries() -> int:

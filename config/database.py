@@ -56,7 +56,7 @@ MYSQL = ("mysql", "mariadb")
 _MYSQL_DUPLICATE_KEY = 1062
 
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
-_insert_watchers: list[Callable[[Table, Mapping[str, Any]], None]] = []
+_watchers: list[Callable[[Prepared, Mapping[str, Any]], None]] = []
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -169,10 +169,8 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
 
     One statement on every database; the unique constraint decides, never a look beforehand.
     """
-    dialect = db.session.get_bind().dialect
+    dialect = dialect_here()
     target = cast("Table", table.__table__)
-    for watch in _insert_watchers:
-        watch(target, values)
     try:
         inserted = run(_prepared_insert(target, dialect, unique, tuple(values)), values)
     except IntegrityError as error:
@@ -191,16 +189,32 @@ def _prepared_insert(
     return Prepared(_insert_new(target, dialect.name, unique).inline(), dialect, given=given)
 
 
-def watch_inserts(watch: Callable[[Table, Mapping[str, Any]], None]) -> None:
-    """Have every `insert_new` looked at before it runs; a higher floor refuses by raising."""
-    _insert_watchers.append(watch)
+def watch_prepared(watch: Callable[[Prepared, Mapping[str, Any]], None]) -> None:
+    """Have every prepared statement looked at before it runs; a higher floor refuses by raising."""
+    _watchers.append(watch)
 
 
 def run(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
     """Run a prepared statement that writes, inside `transaction()`."""
     if not _writing.get():
         raise WriteOutsideTransaction("Write inside transaction().")
+    return _executed(prepared, values)
+
+
+def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows a prepared statement finds, each by its columns' names."""
+    return [prepared.facts(row) for row in _executed(prepared, values)]
+
+
+def _executed(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+    for watch in _watchers:
+        watch(prepared, values)
     return db.session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
+
+
+def dialect_here() -> Dialect:
+    """The dialect of the current application's database."""
+    return db.session.get_bind().dialect
 
 
 def ensure_row(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
@@ -251,7 +265,7 @@ def note_stored(row: Base, values: Mapping[str, Any]) -> None:
 
 def can_return_updated() -> bool:
     """Whether UPDATE … RETURNING exists here; MySQL and MariaDB do not have it."""
-    return bool(db.session.get_bind().dialect.update_returning)
+    return bool(dialect_here().update_returning)
 
 
 def engine_options(url: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ converted. It is for statements whose shape is fixed; everything else is better 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import Column, Dialect, Executable
+from sqlalchemy import ClauseElement, ColumnElement, Dialect, Executable, Table
 from sqlalchemy.engine import Row
+from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
@@ -26,9 +28,14 @@ class Prepared:
         dialect: Dialect,
         *,
         given: Collection[str] = (),
-        returned: Sequence[Column[Any]] = (),
+        returned: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
     ) -> None:
         keys = list(given) or None
+        self.tables = frozenset(
+            element.name
+            for element in visitors.iterate(cast("ClauseElement", statement))
+            if isinstance(element, Table)
+        )
         compiled = cast("SQLCompiler", statement.compile(dialect=dialect, column_keys=keys))  # type: ignore[attr-defined]
         self.sql = str(compiled)
         self._order = compiled.positiontup
@@ -37,7 +44,10 @@ class Prepared:
             {name: bind.type for name, bind in compiled.binds.items()}, dialect, "bind_processor"
         )
         self._ways_out = _converters(
-            {column.key: column.type for column in returned}, dialect, "result_processor", None
+            {name: column.type for name, column in returned.items()},
+            dialect,
+            "result_processor",
+            None,
         )
 
     def bound(self, values: Mapping[str, Any]) -> dict[str, Any] | tuple[Any, ...]:

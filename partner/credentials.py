@@ -7,6 +7,7 @@ network: whether WeChat Pay agrees is for `check` to find out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -194,6 +195,7 @@ def bind_appid(*, partner: Partner, sp_appid: str, appid_limit: int | None = Non
         _raise_if_any(*inputs.appid_faults([*current, sp_appid], limit))
         _add_appids(partner.id, [sp_appid], first_position=len(current))
         changed_rows(update(Partner).where(Partner.id == partner.id).values(appid_limit=limit))
+        _move_key_revision(partner.id)
         _record("partner.appid_bound", partner, sp_appid=sp_appid)
     return get_partner(partner.sp_mchid)
 
@@ -213,6 +215,7 @@ def unbind_appid(*, partner: Partner, sp_appid: str) -> Partner:
                 db.session.delete(row)
         for position, row in enumerate(kept):
             row.position = position
+        _move_key_revision(partner.id)
         _record("partner.appid_unbound", partner, sp_appid=sp_appid)
     return get_partner(partner.sp_mchid)
 
@@ -241,6 +244,17 @@ def appids_of(partner_id: str) -> list[str]:
     return [row.sp_appid for row in _appid_rows(partner_id)]
 
 
+def default_appid(partner: Partner) -> str:
+    """The appid an order names when nobody says otherwise; asked with every order."""
+    return _appids_at(partner.id, partner.key_revision)[0]
+
+
+@lru_cache(maxsize=1_024)
+def _appids_at(partner_id: str, _key_revision: int) -> tuple[str, ...]:
+    # Kept until the revision moves, which a change of appids makes it do.
+    return tuple(appids_of(partner_id))
+
+
 def _appid_rows(partner_id: str) -> Sequence[PartnerAppid]:
     here = select(PartnerAppid).where(PartnerAppid.partner_id == partner_id)
     return db.session.scalars(here.order_by(PartnerAppid.position, PartnerAppid.id)).all()
@@ -258,7 +272,7 @@ def _insert_partner(row: Partner) -> None:
 
 
 def _move_key_revision(partner_id: str) -> None:
-    """Let every process notice that keys changed; holds the provider's row until the commit."""
+    """Let every process notice that keys or appids changed; locks the provider's row."""
     here = update(Partner).where(Partner.id == partner_id)
     changed_rows(here.values(key_revision=Partner.key_revision + 1))
 

@@ -24,7 +24,8 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql import visitors
 
-from config.database import Base, db, identifier, watch_inserts
+from config.database import Base, db, identifier, watch_prepared
+from config.prepared import Prepared
 
 
 class NoTenant(RuntimeError):
@@ -140,16 +141,18 @@ def _check_new_rows(session: Session, *_: object) -> None:
             raise NoTenant(f"A row of {row.__tablename__} belongs to another tenant.")
 
 
-def _check_prepared_insert(table: Table, values: Mapping[str, Any]) -> None:
-    if table.name not in _tenant_tables:
-        return
+def _check_prepared(prepared: Prepared, values: Mapping[str, Any]) -> None:
+    tables = prepared.tables & _tenant_tables
     scope = _scope.get()
+    if not tables or (scope is not None and scope.sub_merchant_id is None):
+        return
     if scope is None:
-        raise NoTenant(f"A row of {table.name} is written without a tenant.")
-    if scope.sub_merchant_id not in (None, values.get("sub_merchant_id")):
-        raise NoTenant(f"A row of {table.name} belongs to another tenant.")
+        raise NoTenant(f"A statement on {', '.join(sorted(tables))} names no tenant.")
+    if values.get("sub_merchant_id") != scope.sub_merchant_id:
+        # The statement is taken as it is, so it must name the tenant among its values.
+        raise NoTenant(f"A statement on {', '.join(sorted(tables))} is about another tenant.")
 
 
-watch_inserts(_check_prepared_insert)
+watch_prepared(_check_prepared)
 event.listen(db.session, "do_orm_execute", _scope_query)
 event.listen(db.session, "before_flush", _check_new_rows)

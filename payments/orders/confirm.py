@@ -19,7 +19,7 @@ from sqlalchemy import Dialect, Table, bindparam, or_, select, update
 from sqlalchemy.engine import Row
 
 from config import audit
-from config.database import can_return_updated, db, run
+from config.database import can_return_updated, db, dialect_here, run
 from config.logs import get_logger
 from config.prepared import Prepared
 from partner.wechatpay.resources.transactions import Transaction
@@ -95,8 +95,7 @@ def confirm_payment(paid: Transaction, *, learned_by: str) -> Confirmation:
 def _apply(paid: Transaction) -> OrderFacts | None:
     if not _is_complete(paid):
         return None
-    dialect = db.session.get_bind().dialect
-    move = _move(dialect, paid.sp_appid is not None, paid.sub_appid is not None)
+    move = _move(dialect_here(), paid.sp_appid is not None, paid.sub_appid is not None)
     claimed = {
         "their_out_trade_no": paid.out_trade_no,
         "their_sp_mchid": paid.sp_mchid,
@@ -146,7 +145,7 @@ def _move(dialect: Dialect, has_sp_appid: bool, has_sub_appid: bool) -> Prepared
     )
     if not dialect.update_returning:
         return Prepared(move, dialect)
-    return Prepared(move.returning(*_orders.c), dialect, returned=list(_orders.c))
+    return Prepared(move.returning(*_orders.c), dialect, returned=dict(_orders.c))
 
 
 def _given(**values: object) -> dict[str, object]:

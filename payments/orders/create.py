@@ -21,7 +21,7 @@ from config.clock import now
 from config.database import as_stored, db, insert_new, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id
-from partner.credentials import appids_of
+from partner.credentials import default_appid
 from partner.models import Partner
 from partner.wechatpay.resources.transactions import jsapi_order_body
 from payments.errors import (
@@ -38,7 +38,7 @@ from payments.orders.presenter import present_moment
 from payments.orders.schedule import next_check
 from submerchants.directories.match import directory_for
 from submerchants.tenants.models import SubMerchant
-from submerchants.tenants.queries import bindings_of
+from submerchants.tenants.queries import sub_appids_of
 
 SHORTEST_LIFE = timedelta(minutes=1)
 LONGEST_LIFE = timedelta(days=7)
@@ -130,7 +130,7 @@ def _draft(sub_merchant: SubMerchant, partner: Partner, request: OrderRequest) -
     _check_page(sub_merchant, request.page_url)
     expires_at = _expiry(request.expires_at, moment)
     out_trade_no = new_out_trade_no(moment)
-    sp_appid = appids_of(partner.id)[0]
+    sp_appid = default_appid(partner)
     body = jsapi_order_body(
         sp_appid=sp_appid,
         sp_mchid=partner.sp_mchid,
@@ -184,7 +184,7 @@ def notify_url(sp_mchid: str) -> str:
 
 
 def _sub_appid(sub_merchant: SubMerchant, request: OrderRequest) -> str | None:
-    bound = [binding.sub_appid for binding in bindings_of(sub_merchant.id)]
+    bound = sub_appids_of(sub_merchant.id)
     if request.sub_appid is not None and request.sub_appid not in bound:
         raise AppidNotBound(sub_appid=request.sub_appid)
     sub_appid = request.sub_appid or next(iter(bound), None)

@@ -10,16 +10,19 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Dialect, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from config.clock import now
-from config.database import changed_rows, db, transaction
+from config.database import changed_rows, dialect_here, read, transaction
 from config.logs import get_logger
 from config.pacing import OnceEvery
+from config.prepared import Prepared
 from partner.models import Partner
 from submerchants.api_keys.models import ApiKey
 from submerchants.tenancy import across_tenants
@@ -45,20 +48,38 @@ def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
     form = _KEY.fullmatch(presented)
     if form is None:
         return None
-    query = (
-        select(ApiKey, SubMerchant, Partner)
-        .join(SubMerchant, SubMerchant.id == ApiKey.sub_merchant_id)
-        .join(Partner, Partner.id == SubMerchant.partner_id)
-        .where(ApiKey.prefix == form[1])
-    )
     with across_tenants("whose key it is shows only once it is found"):
-        found = db.session.execute(query, execution_options={"populate_existing": True}).first()
-    if found is None:
+        rows = read(_lookup(dialect_here()), {"presented_prefix": form[1]})
+    if not rows:
         return None
-    key, sub_merchant, partner = found
-    db.session.expunge(key)  # a rollback later in the request must not make it be read again
+    # Copies of their own: whatever becomes of the session, the request keeps its caller.
+    key, sub_merchant, partner = (_copy(model, rows[0]) for model in _MODELS)
     is_right = hmac.compare_digest(key.key_hash, hash_of(presented))
     return (key, sub_merchant, partner) if is_right and counts_now(key) else None
+
+
+_MODELS: Final = (ApiKey, SubMerchant, Partner)
+
+
+@cache
+def _lookup(dialect: Dialect) -> Prepared:
+    columns = {
+        f"{model.__tablename__}_{column.key}": column
+        for model in _MODELS
+        for column in model.__table__.columns
+    }
+    query = (
+        select(*(column.label(name) for name, column in columns.items()))
+        .join(SubMerchant, SubMerchant.id == ApiKey.sub_merchant_id)
+        .join(Partner, Partner.id == SubMerchant.partner_id)
+        .where(ApiKey.prefix == bindparam("presented_prefix"))
+    )
+    return Prepared(query, dialect, returned=columns)
+
+
+def _copy(model: type[Any], row: Mapping[str, Any]) -> Any:
+    names = (column.key for column in model.__table__.columns)
+    return model(**{name: row[f"{model.__tablename__}_{name}"] for name in names})
 
 
 def counts_now(key: ApiKey) -> bool:
