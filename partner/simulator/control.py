@@ -140,15 +140,21 @@ def _clock(blueprint: Blueprint, world: World) -> None:
                 400, 'send {"now": "2026-01-02T10:05:00+08:00"} or {"advance_seconds": 3600}'
             )
         if "now" in asked:
-            world.clock.set(_moment(asked["now"], "now"))
+            moment = _moment(asked["now"], "now")
+            _require_near("now", moment.timestamp() - world.wire_time())
+            world.clock.set(moment)
             return told()
         seconds = asked["advance_seconds"]
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise BadCall(400, "advance_seconds: a number")
-        if abs(world.clock.offset_s + seconds) > FURTHEST_S:
-            raise BadCall(400, "advance_seconds: at most twenty years away from the real time")
+        _require_near("advance_seconds", world.clock.offset_s + seconds)
         world.clock.advance(seconds)
         return told()
+
+
+def _require_near(name: str, offset_s: float) -> None:
+    if abs(offset_s) > FURTHEST_S:
+        raise BadCall(400, f"{name}: at most twenty years away from the real time")
 
 
 def _faults(blueprint: Blueprint, world: World) -> None:
@@ -203,7 +209,7 @@ def _payload(allowed: set[str] | None) -> dict[str, Any]:
     """The body as an object; no body is an empty one."""
     raw = request.get_data()
     try:
-        payload = json.loads(raw) if raw.strip() else {}
+        payload = json.loads(raw, parse_constant=_no_constant) if raw.strip() else {}
     except (ValueError, RecursionError):
         raise BadCall(400, "the body is not JSON") from None
     if not isinstance(payload, dict):
@@ -212,6 +218,10 @@ def _payload(allowed: set[str] | None) -> dict[str, Any]:
     if unknown:
         raise BadCall(400, f"{', '.join(unknown)}: not known here", known=sorted(allowed or ()))
     return payload
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _optional(asked: dict[str, Any], name: str, kind: type) -> Any:

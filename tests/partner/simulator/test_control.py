@@ -148,12 +148,28 @@ def test_the_clock_is_read_set_and_advanced(web: requests.Session, sim: Simulato
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"now": "soon"}, {"advance_seconds": "1"}, {"advance_seconds": 1e12}, {"x": 1}]
+    "body",
+    [
+        {},
+        {"now": "soon"},
+        {"now": "9999-12-31T23:59:59Z"},
+        {"now": "0001-01-01T00:00:00+14:00"},
+        {"advance_seconds": "1"},
+        {"advance_seconds": 1e12},
+        {"x": 1},
+    ],
 )
 def test_a_clock_cannot_be_set_to_nonsense(
     web: requests.Session, sim: Simulator, body: dict[str, Any]
 ) -> None:
     answer = web.post(f"{CONTROL}/clock", json=body)
+
+    assert answer.status_code == 400
+    assert sim.clock.offset_s == 0
+
+
+def test_a_clock_is_not_moved_by_what_is_no_number(web: requests.Session, sim: Simulator) -> None:
+    answer = web.post(f"{CONTROL}/clock", data=b'{"advance_seconds": NaN}')
 
     assert answer.status_code == 400
     assert sim.clock.offset_s == 0
