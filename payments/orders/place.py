@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Dialect, bindparam, or_, update
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, db, note_stored, transaction
+from config.database import changed_rows, db, dialect_here, note_stored, run, transaction
+from config.prepared import Prepared
 from partner.gateway import wechatpay
 from partner.wechatpay.errors import OutcomeUnknown, Refused
 from payments import metrics
@@ -38,12 +40,14 @@ _SETTLED_THERE = frozenset({"ORDER_PAID", "ORDER_CLOSED"})
 
 
 def ensure_prepaid(order: Order) -> Order:
-    """The order with a prepay session a payer can still use, or as WeChat Pay settled it.
+    """The order with a prepay session a payer can still use, or as it ended.
 
     Raises WeChatPayRefused when it answered no, WeChatPayOutcomeUnknown when it may have happened.
     """
-    fresh = order.prepaid_at is not None and now() < order.prepaid_at + PREPAY_LIFE
-    if order.state not in OPEN or (order.prepay_id is not None and fresh):
+    moment = now()
+    fresh = order.prepaid_at is not None and moment < order.prepaid_at + PREPAY_LIFE
+    is_over = order.state not in OPEN or order.expires_at <= moment
+    if is_over or (order.prepay_id is not None and fresh):
         return order
     return _place(order)
 
@@ -104,18 +108,21 @@ def _refused(order: Order, refusal: Refused) -> Order:
     if refusal.code in _SETTLED_THERE:
         return sync_order(order)
     told = present_refusal(refusal)
-    news = {
-        "last_refusal": json.dumps(told, ensure_ascii=False),
-        "next_check_at": order.expires_at,
-    }
-    _note(order, "refused", news, wechatpay=told)
+    _note(order, "refused", {"last_refusal": json.dumps(told, ensure_ascii=False)}, wechatpay=told)
+    with transaction():
+        # An order that was never opened cannot be paid. One that was opened before stays payable
+        # whatever is refused now, so it is asked about as often as any other.
+        never_opened = update(Order).where(
+            Order.id == order.id, Order.state == OrderState.CREATED, Order.prepay_id.is_(None)
+        )
+        changed_rows(never_opened.values(next_check_at=order.expires_at))
     raise refusal_error(refusal, order_id=order.id, out_trade_no=order.out_trade_no) from refusal
 
 
 def _note(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bool:
+    named = {"order_id": order.id, "sub_merchant_id": order.sub_merchant_id}
     with transaction():
-        here = update(Order).where(Order.id == order.id, Order.state.in_(OPEN))
-        changed = changed_rows(here.values(**news)) == 1
+        changed = run(_note_down(dialect_here(), tuple(news)), {**news, **named}).rowcount == 1
         if changed:
             note_stored(order, news)
             audit.record(
@@ -128,6 +135,16 @@ def _note(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bo
         else:
             db.session.refresh(order)
     return changed
+
+
+@cache
+def _note_down(dialect: Dialect, names: tuple[str, ...]) -> Prepared:
+    here = update(Order.__table__).where(  # type: ignore[arg-type]
+        Order.id == bindparam("order_id"),
+        Order.sub_merchant_id == bindparam("sub_merchant_id"),
+        or_(*(Order.state == state for state in OPEN)),
+    )
+    return Prepared(here.values({name: bindparam(name) for name in names}), dialect)
 
 
 def _soon(order: Order) -> Any:

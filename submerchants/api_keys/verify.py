@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Dialect, bindparam, or_, select, update
@@ -52,21 +52,26 @@ def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
         rows = read(_lookup(dialect_here()), {"presented_prefix": form[1]})
     if not rows:
         return None
-    # Copies of their own: whatever becomes of the session, the request keeps its caller.
-    key, sub_merchant, partner = (_copy(model, rows[0]) for model in _MODELS)
+    key, sub_merchant, partner = (
+        _copy(model, tuple(rows[0][f"{model.__tablename__}_{name}"] for name in names))
+        for model, names in _COLUMNS.items()
+    )
     is_right = hmac.compare_digest(key.key_hash, hash_of(presented))
     return (key, sub_merchant, partner) if is_right and counts_now(key) else None
 
 
-_MODELS: Final = (ApiKey, SubMerchant, Partner)
+_COLUMNS: Final[dict[Any, tuple[str, ...]]] = {
+    model: tuple(column.key for column in model.__table__.columns)
+    for model in (ApiKey, SubMerchant, Partner)
+}
 
 
 @cache
 def _lookup(dialect: Dialect) -> Prepared:
     columns = {
-        f"{model.__tablename__}_{column.key}": column
-        for model in _MODELS
-        for column in model.__table__.columns
+        f"{model.__tablename__}_{name}": model.__table__.columns[name]
+        for model, names in _COLUMNS.items()
+        for name in names
     }
     query = (
         select(*(column.label(name) for name, column in columns.items()))
@@ -77,9 +82,11 @@ def _lookup(dialect: Dialect) -> Prepared:
     return Prepared(query, dialect, returned=columns)
 
 
-def _copy(model: type[Any], row: Mapping[str, Any]) -> Any:
-    names = (column.key for column in model.__table__.columns)
-    return model(**{name: row[f"{model.__tablename__}_{name}"] for name in names})
+@lru_cache(maxsize=4_096)
+def _copy(model: Any, values: tuple[Any, ...]) -> Any:
+    # In no session: whatever becomes of one, the request keeps its caller. Nobody writes to these,
+    # so requests share a copy for as long as the row reads the same.
+    return model(**dict(zip(_COLUMNS[model], values, strict=True)))
 
 
 def counts_now(key: ApiKey) -> bool:
