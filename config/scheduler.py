@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from config import metrics
 from config.clock import now
-from config.database import Base, changed_rows, db, identifier, insert_new, long_text, transaction
+from config.database import Base, changed_rows, db, ensure_row, identifier, long_text, transaction
 from config.errors import NotFound
 from config.identifiers import new_id
 from config.logs import get_logger
@@ -128,11 +128,12 @@ def _triggered(app: Flask, job: Job, start: Callable[[Flask, Job], None]) -> Non
 
 
 def _claim(job: Job, holder: str) -> bool:
-    values = {"holder": holder, "held_until": now() + job.lease}
+    moment = now()
+    values = {"holder": holder, "held_until": moment + job.lease}
     with transaction():
-        if insert_new(JobLease, {"id": job.name, **values}, unique=("id",)):
-            return True
-        free = or_(JobLease.held_until < now(), JobLease.holder == "")
+        nobodys = {"id": job.name, "holder": "", "held_until": moment}
+        ensure_row(JobLease, nobodys, unique=("id",))
+        free = or_(JobLease.held_until < moment, JobLease.holder == "")
         here = update(JobLease).where(JobLease.id == job.name, free)
         return changed_rows(here.values(**values)) == 1
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
-from config.database import Base, changed_rows, db, identifier, insert_new, transaction
+from config.database import Base, changed_rows, db, ensure_row, identifier, transaction
 from config.errors import TooFast
 
 WINDOW = timedelta(minutes=15)
@@ -81,11 +81,11 @@ def forget_old_guesses() -> dict[str, object]:
 
 def _count(key: str, limit: int) -> bool:
     moment = now()
-    fresh = {"tries": 1, "window_ends_at": moment + WINDOW}
-    if insert_new(GuessCount, {"id": key, **fresh}, unique=("id",)):
-        return True
+    ends = moment + WINDOW
+    ensure_row(GuessCount, {"id": key, "tries": 0, "window_ends_at": ends}, unique=("id",))
     here = update(GuessCount).where(GuessCount.id == key)
-    if changed_rows(here.where(GuessCount.window_ends_at <= moment).values(**fresh)):
+    over = here.where(GuessCount.window_ends_at <= moment)
+    if changed_rows(over.values(tries=1, window_ends_at=ends)):
         return True
     room = here.where(GuessCount.tries < limit)
     return changed_rows(room.values(tries=GuessCount.tries + 1)) == 1

@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from config.audit import AuditHead
 from config.database import (
     WriteOutsideTransaction,
     changed_rows,
     db,
+    ensure_row,
     insert_new,
     release,
     transaction,
@@ -110,3 +112,20 @@ def test_sqlite_keeps_what_it_promised(app):
         "foreign_keys": 1,
         "busy_timeout": 10_000,
     }
+
+
+def test_a_row_that_stands_already_is_left_as_it_is(app):
+    with transaction():
+        ensure_row(JobLease, lease(), unique=("id",))
+        ensure_row(JobLease, {**lease(), "holder": "another"}, unique=("id",))
+
+    assert db.session.scalars(select(JobLease.holder)).all() == ["h"]
+
+
+def test_an_error_of_the_database_does_not_repeat_what_was_to_be_stored(app):
+    with pytest.raises(IntegrityError) as error, transaction():
+        db.session.execute(insert(JobLease).values(**{**lease("canary-7Q"), "holder": None}))
+
+    statement_and_values = str(error.value).partition("[SQL")[2]
+    assert "job_leases" in statement_and_values
+    assert "canary-7Q" not in statement_and_values

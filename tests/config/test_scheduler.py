@@ -1,6 +1,8 @@
 """Jobs: one holder at a time, whatever dies, and a history one can read."""
 
+import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger
@@ -8,6 +10,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from config.clock import frozen_at, now
 from config.errors import NotFound
 from config.scheduler import Job, get_job, latest_runs, run_job
+from tests.together import at_once
 
 
 def job(run, name="tests.count", lease=timedelta(minutes=5)) -> Job:
@@ -66,3 +69,16 @@ def test_a_job_that_fails_says_so_and_may_run_again(app):
 def test_an_unknown_job_names_those_there_are(app):
     with pytest.raises(NotFound, match=r"orders\.sweep"):
         get_job(app, "orders.sweeep")
+
+
+def test_schedulers_that_tick_at_the_same_moment_run_a_job_once(app):
+    taken = threading.Event()
+
+    def wait_for_the_others():
+        return {"others_had_their_turn": int(taken.wait(0.3))}
+
+    for number in range(5):
+        tick = job(wait_for_the_others, name=f"tests.{number}")
+        runs = at_once(app, 6, partial(run_job, tick))
+
+        assert runs.count(None) == 5

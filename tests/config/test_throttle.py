@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from config.clock import frozen_at, now
@@ -17,6 +20,7 @@ from config.throttle import (
     count_guess,
     forget_old_guesses,
 )
+from tests.together import at_once
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -81,3 +85,12 @@ def test_no_address_and_no_account_is_stored() -> None:
 
     assert "anna" not in stored
     assert "192" not in stored
+
+
+def test_people_who_sign_in_at_the_same_moment_are_all_counted(app: Flask) -> None:
+    for number in range(6):
+        account = f"anna{number}@example.test"
+        at_once(app, TRIES_FROM_ONE_PLACE, partial(count_guess, "staff", account, None))
+
+        with pytest.raises(TooManyTries):
+            count_guess("staff", account, None)
