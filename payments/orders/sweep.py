@@ -54,7 +54,12 @@ def sweep_due(limit: int = SWEEP_BATCH) -> Mapping[str, object]:
 
 def _in_context(app: Flask, sub_merchant_id: str, order_id: str) -> str:
     with app.app_context(), acting_for(sub_merchant_id):
-        return check_order(order_id)
+        try:
+            return check_order(order_id)
+        except Exception as fault:
+            # Its next moment is set already; what ails one order must not stop the others.
+            log.error("an order could not be checked", order_id=order_id, exc_info=fault)
+            return "fault"
 
 
 def check_order(order_id: str) -> str:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from config.clock import now
 from config.database import changed_rows, db, transaction
@@ -54,6 +55,17 @@ def sync_order(order: Order) -> Order:
 
 def apply_answer(order: Order, found: Transaction) -> Order:
     """Write what a query said of this order."""
+    try:
+        return _applied(order, found)
+    except IntegrityError:
+        # Only WeChat Pay's own number can clash here: another order already holds it.
+        db.session.refresh(order)
+        reason = "another order already holds this transaction_id"
+        log.error("a queried payment disagrees", order_id=order.id, reason=reason)
+        return order
+
+
+def _applied(order: Order, found: Transaction) -> Order:
     with transaction():
         if found.is_paid:
             with across_tenants("a payment finds its tenant through the order"):

@@ -3,9 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from config.clock import frozen_at, now
-from payments.errors import OrderAlreadyPaid, OrderNotPayable, WeChatPayOutcomeUnknown
+from config.database import changed_rows, transaction
+from partner.models import MerchantKey
+from payments.errors import (
+    OrderAlreadyPaid,
+    OrderNotPayable,
+    WeChatPayBusy,
+    WeChatPayOutcomeUnknown,
+)
 from payments.orders.create import create_order
 from payments.orders.models import OrderState
 from payments.orders.place import pay_params
@@ -13,7 +21,8 @@ from payments.orders.sweep import sweep_due
 from payments.orders.sync import close_order, sync_order
 from submerchants.tenancy import acting_for
 from tests.books import all_events, all_orders, audit_actions, order_now
-from tests.factories.payments import order_request, place_order
+from tests.factories.payments import make_order, order_request, place_order
+from tests.genuine import notify, paid_content
 
 
 @pytest.fixture
@@ -188,3 +197,51 @@ def test_a_sweep_sees_every_tenant_and_mixes_none(simulator, order, other_sub_me
     assert paid[other.id] == there[other.out_trade_no]
     tenants = {event.object_id: event.sub_merchant_id for event in all_events("order.paid")}
     assert tenants == {order.id: order.sub_merchant_id, other.id: other.sub_merchant_id}
+
+
+def test_a_queried_payment_whose_number_another_order_holds_is_not_taken(
+    client, simulator, order, sub_merchant, partner
+):
+    other = place_order(sub_merchant=sub_merchant, partner=partner)
+    simulator.pay(order.out_trade_no)
+    theirs = next(o for o in simulator.ledger.orders() if o.out_trade_no == order.out_trade_no)
+    notify(client, simulator, paid_content(other, transaction_id=theirs.transaction_id))
+
+    shown = tenant_does(sync_order, order)
+
+    assert shown.state is OrderState.PENDING
+    assert order_now(order).state is OrderState.PENDING
+    assert order_now(other).state is OrderState.PAID
+
+
+def test_an_order_that_cannot_be_checked_does_not_stop_the_others(simulator, order):
+    broken = make_order(next_check_at=now())
+    with transaction():
+        spoilt = update(MerchantKey).where(MerchantKey.partner_id == broken.partner_id)
+        changed_rows(spoilt.values(private_key_sealed="not what the vault sealed"))
+    simulator.pay(order.out_trade_no)
+
+    with frozen_at(now() + timedelta(seconds=10)):
+        figures = sweep_due()
+
+    assert figures == {"asked": 2, "fault": 1, "paid": 1}
+    assert order_now(broken).next_check_at > now()
+
+
+def test_an_order_that_a_payer_may_still_pay_is_asked_about_whatever_is_refused(simulator, order):
+    in_three_hours = now() + timedelta(hours=3)
+    simulator.faults.add("rate_limit", path="/v3/pay")
+
+    with frozen_at(in_three_hours), pytest.raises(WeChatPayBusy):
+        tenant_does(pay_params, order_now(order))
+
+    assert order_now(order).next_check_at <= in_three_hours + timedelta(hours=1)
+
+
+def test_an_order_past_its_time_is_not_opened_again(simulator, order):
+    would_strike = simulator.faults.add("rate_limit", path="/v3/pay")
+
+    with frozen_at(order.expires_at), pytest.raises(OrderNotPayable):
+        tenant_does(pay_params, order_now(order))
+
+    assert would_strike.struck == 0
