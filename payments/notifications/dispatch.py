@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Self
+from typing import Final, Self
 
 from partner.gateway import KeyRing
 from partner.wechatpay import wire
@@ -44,6 +44,12 @@ class Applied:
     @classmethod
     def kept(cls, reason: str) -> Self:
         return cls(InboxState.KEPT, reason, [{"check": "signature", "ok": True}])
+
+
+# Only WeChat Pay's own number can clash when a payment is written.
+NUMBER_TAKEN: Final = Applied.quarantined(
+    "transaction_id", "another order already holds this transaction_id"
+)
 
 
 def dispatch(key_ring: KeyRing, envelope: Envelope, plaintext: bytes) -> Applied:

@@ -28,7 +28,7 @@ from partner.gateway import KeyRing
 from partner.wechatpay.errors import Malformed, Undecryptable
 from partner.wechatpay.notifications import Envelope, read_envelope
 from partner.wechatpay.verification import Headers
-from payments.notifications.dispatch import Applied, dispatch, passed
+from payments.notifications.dispatch import NUMBER_TAKEN, Applied, dispatch, passed
 from payments.notifications.models import InboxEntry, InboxState
 from submerchants.tenancy import across_tenants
 
@@ -89,11 +89,7 @@ def _apply_and_store(key_ring: KeyRing, envelope: Envelope, facts: dict[str, Any
             applied = open_and_dispatch(key_ring, envelope)
             return _write(facts, applied)
     except IntegrityError:
-        # Only WeChat Pay's own number can clash here: another order already holds it.
-        applied = Applied.quarantined(
-            "transaction_id", "another order already holds this transaction_id"
-        )
-        return _store(facts, applied)
+        return _store(facts, NUMBER_TAKEN)
 
 
 def _store(facts: Mapping[str, Any], applied: Applied) -> Receipt:

@@ -7,10 +7,11 @@ the same checks and the same `confirm` as the first time; nothing can be forced 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from config import audit
 from config.clock import now
@@ -21,7 +22,7 @@ from partner.gateway import key_ring
 from partner.models import Partner
 from partner.wechatpay.errors import Malformed
 from partner.wechatpay.notifications import read_envelope
-from payments.notifications.dispatch import passed
+from payments.notifications.dispatch import NUMBER_TAKEN, Applied, passed
 from payments.notifications.models import InboxEntry, InboxState
 from payments.notifications.receive import open_and_dispatch
 from submerchants.tenancy import across_tenants
@@ -63,10 +64,19 @@ def replay(entry_id: str) -> InboxEntry:
         raise Conflict("This notification cannot be read; it stays in quarantine.") from fault
     if ring is None:
         raise NotFound("The provider of this notification is no longer known.")
+    before = entry.state
+    try:
+        return _worked(entry, before, lambda: open_and_dispatch(ring, envelope))
+    except IntegrityError:
+        return _worked(entry, before, lambda: NUMBER_TAKEN)
+
+
+def _worked(entry: InboxEntry, before: InboxState, work: Callable[[], Applied]) -> InboxEntry:
+    """Apply it and write down how the entry then stands, in one transaction."""
     with across_tenants("a notification finds its tenant through the order"), transaction():
-        applied = open_and_dispatch(ring, envelope)
+        applied = work()
         verdicts = passed() if applied.checks is None else json.dumps(applied.checks)
-        here = update(InboxEntry).where(InboxEntry.id == entry.id, InboxEntry.state == entry.state)
+        here = update(InboxEntry).where(InboxEntry.id == entry.id, InboxEntry.state == before)
         changed_rows(
             here.values(
                 state=applied.state,
@@ -108,4 +118,14 @@ def replay_kept() -> Mapping[str, object]:
             applied += replay(entry_id).state is not InboxState.KEPT
         except Exception as fault:
             log.error("replay failed", id=entry_id, exc_info=fault)
+            _count_attempt(entry_id)
     return {"tried": len(kept), "settled": applied}
+
+
+def _count_attempt(entry_id: str) -> None:
+    """An attempt that raised has rolled its own count back; without one it would never end."""
+    with transaction():
+        still_kept = update(InboxEntry).where(
+            InboxEntry.id == entry_id, InboxEntry.state == InboxState.KEPT
+        )
+        changed_rows(still_kept.values(attempts=InboxEntry.attempts + 1))

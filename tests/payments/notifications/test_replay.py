@@ -1,10 +1,19 @@
 """Working an inbox entry again: the same checks, never past them."""
 
 import pytest
+from sqlalchemy import update
 
+from config.clock import frozen_at, now
+from config.database import changed_rows, transaction
 from config.errors import NotFound
-from payments.notifications.models import InboxState
-from payments.notifications.replay import NothingToReplay, replay, replay_kept
+from payments.notifications.models import InboxEntry, InboxState
+from payments.notifications.replay import (
+    MAX_ATTEMPTS,
+    PAUSE,
+    NothingToReplay,
+    replay,
+    replay_kept,
+)
 from payments.orders.models import OrderState
 from tests.books import all_events, inbox, order_now
 from tests.factories.payments import make_order, place_order
@@ -58,3 +67,33 @@ def test_an_entry_that_does_not_exist_is_said_so(app):
 
 def test_the_job_finds_nothing_when_nothing_is_kept(app):
     assert replay_kept() == {"tried": 0, "settled": 0}
+
+
+def test_a_number_that_another_order_holds_keeps_its_notification_in_quarantine(
+    client, simulator, sub_merchant, partner
+):
+    first, second = (place_order(sub_merchant=sub_merchant, partner=partner) for _ in range(2))
+    content = paid_content(first)
+    notify(client, simulator, content)
+    notify(client, simulator, paid_content(second, transaction_id=content["transaction_id"]))
+    held_back = next(entry for entry in inbox() if entry.state is InboxState.QUARANTINED)
+
+    entry = replay(held_back.id)
+
+    assert (entry.state, entry.attempts) == (InboxState.QUARANTINED, 2)
+    assert entry.reason == "another order already holds this transaction_id"
+    assert order_now(second).state is OrderState.PENDING
+
+
+def test_an_entry_whose_replay_always_fails_is_tried_a_limited_number_of_times(
+    client, simulator, sub_merchant, partner
+):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    notify(client, simulator, paid_content(order, sub_mchid="1699999999"))
+    with transaction():
+        changed_rows(update(InboxEntry).values(state=InboxState.KEPT, body="unreadable"))
+
+    with frozen_at(now() + 2 * PAUSE):
+        tried = [replay_kept()["tried"] for _ in range(MAX_ATTEMPTS)]
+
+    assert tried == [1] * (MAX_ATTEMPTS - 1) + [0]
