@@ -35,6 +35,10 @@ def resolve_discrepancy(*, discrepancy_id: str, decision: str) -> Discrepancy:
         row = db.session.scalars(here).one_or_none()
         if row is None:
             raise NotFound("There is no such discrepancy.")
+        # A run locks the day first and its discrepancies then; so does this, or each may wait for
+        # the other.
+        day = select(Reconciliation.id).where(Reconciliation.id == row.reconciliation_id)
+        db.session.execute(day.with_for_update())
         handled = {
             "state": DiscrepancyState.HANDLED,
             "decision": reason,
