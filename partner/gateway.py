@@ -34,6 +34,7 @@ from partner.models import (
     WeChatPayKey,
     WeChatPayKeyKind,
 )
+from partner.numbers import mchid_fault
 from partner.refresh_requests import ask_for_refresh
 from partner.wechatpay.client import WeChatPayClient
 from partner.wechatpay.errors import Distrust, Untrusted
@@ -139,6 +140,8 @@ class Gateway:
     def partner_id(self, sp_mchid: str) -> str | None:
         """The provider's id; remembered, because a provider keeps its number for life."""
         if sp_mchid not in self._partner_ids:
+            if mchid_fault(sp_mchid):  # strangers choose it, so it is checked before it is asked
+                return None
             found = db.session.scalar(select(Partner.id).where(Partner.sp_mchid == sp_mchid))
             if found is None:
                 return None

@@ -207,3 +207,8 @@ def test_a_reply_by_an_unknown_key_asks_for_a_refresh_too(
     asked = db.session.get(PlatformKeyRefresh, partner.id, populate_existing=True)
     assert asked is not None
     assert asked.asked_at is not None
+
+
+@pytest.mark.parametrize("sp_mchid", ["\x00", "1900000109 ", "１９００００００", "9" * 4_000])
+def test_what_cannot_be_a_provider_number_is_nobodys(app: Flask, sp_mchid: str) -> None:
+    assert key_ring(sp_mchid) is None
