@@ -41,6 +41,7 @@ FORGOTTEN_AT_ONCE = 1_000
 FORGETTING_ROUNDS = 100
 _LOOK_AGAIN_SECONDS = 2
 _TOKEN_LETTERS = 20
+_NO_REQUEST = ""  # the hash of a key that was given back: any request may take it
 
 # These leave something behind (an order that exists, a call that may have arrived), so the key
 # stays tied to its request. After any other refusal nothing happened: a mended request may use it.
@@ -191,17 +192,20 @@ def _claim(
 def _earlier(
     record: IdempotencyRecord | None, request_hash: str, token: str, moment: datetime
 ) -> _Claim | Answer:
-    if record is None:  # given back between the two statements
+    if record is None:  # forgotten between the two statements
         raise IdempotencyInProgress
-    if record.request_hash != request_hash:
+    if record.request_hash not in (request_hash, _NO_REQUEST):
         raise IdempotencyKeyReused
     if record.status is not None:
         return Answer(record.status, record.body or "", is_replay=True)
+    if record.lease_ends_at > moment:  # looked at first: an UPDATE would wait for the holder's own
+        raise IdempotencyInProgress
     abandoned = update(IdempotencyRecord).where(
         *_Claim(record.id, record.claim_token).still_held(),
         IdempotencyRecord.lease_ends_at <= moment,
     )
-    if not changed_rows(abandoned.values(claim_token=token, lease_ends_at=moment + LEASE)):
+    mine = {"claim_token": token, "lease_ends_at": moment + LEASE, "request_hash": request_hash}
+    if not changed_rows(abandoned.values(**mine, created_at=moment)):
         raise IdempotencyInProgress
     return _Claim(record.id, token)
 
@@ -218,11 +222,10 @@ def _keep(claim: _Claim, answer: Answer) -> None:
 def _give_back(claim: _Claim, error: Exception) -> None:
     try:
         with transaction():
-            if _left_nothing(error):
-                changed_rows(delete(IdempotencyRecord).where(*claim.still_held()))
-            else:
-                mine = update(IdempotencyRecord).where(*claim.still_held())
-                changed_rows(mine.values(lease_ends_at=now()))
+            # The row stays: on MySQL, repeats that meet a row just deleted deadlock as they insert.
+            mine = update(IdempotencyRecord).where(*claim.still_held())
+            freed = {"request_hash": _NO_REQUEST} if _left_nothing(error) else {}
+            changed_rows(mine.values(lease_ends_at=now() - LEASE, **freed))
     except Exception as trouble:  # the error at hand matters more; the lease will run out
         log.warning("an idempotency key was not given back", exc_info=trouble)
 
