@@ -17,6 +17,7 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 from flask import Flask
 from sqlalchemy import String, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
@@ -45,6 +46,7 @@ class Job:
     trigger: BaseTrigger
     lease: timedelta = timedelta(minutes=5)
     queue: str = "critical"  # which workers take it, where there is a broker
+    first_after: timedelta | None = None  # also once so long after a start, for what was missed
 
 
 class JobLease(Base):
@@ -114,6 +116,9 @@ def start_scheduler(app: Flask, start: Callable[[Flask, Job], None]) -> Backgrou
     )
     for job in app.extensions["jobs"].values():
         scheduler.add_job(_triggered, job.trigger, args=(app, job, start), id=job.name)
+        if job.first_after is not None:
+            first = DateTrigger(now() + job.first_after)
+            scheduler.add_job(_triggered, first, args=(app, job, start))
     scheduler.start()
     return scheduler
 

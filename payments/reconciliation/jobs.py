@@ -31,6 +31,7 @@ def jobs() -> list[Job]:
             run=fetch_due_bills,
             trigger=_at_ten_and_again(minute=0),
             lease=timedelta(minutes=30),
+            first_after=timedelta(seconds=5),
         ),
         Job(
             name="bills.reconcile",
@@ -38,6 +39,7 @@ def jobs() -> list[Job]:
             run=reconcile_due,
             trigger=_at_ten_and_again(minute=2),
             lease=timedelta(minutes=30),
+            first_after=timedelta(seconds=30),
         ),
     ]
 

@@ -9,7 +9,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from config.clock import frozen_at, now
 from config.errors import NotFound
-from config.scheduler import Job, get_job, latest_runs, run_job
+from config.scheduler import Job, get_job, latest_runs, run_job, start_scheduler
 from tests.together import at_once
 
 
@@ -82,3 +82,27 @@ def test_schedulers_that_tick_at_the_same_moment_run_a_job_once(app):
         runs = at_once(app, 6, partial(run_job, tick))
 
         assert runs.count(None) == 5
+
+
+def test_what_may_have_been_missed_is_done_soon_after_a_scheduler_starts(app):
+    started = threading.Event()
+    seldom = IntervalTrigger(hours=1)
+    catching_up = Job("tests.missed", "catches up", dict, seldom, first_after=timedelta(0))
+    waiting = Job("tests.waits", "waits for its hour", dict, seldom)
+    begun = []
+
+    def start(_app, job):
+        begun.append(job.name)
+        started.set()
+
+    known = app.extensions["jobs"]
+    app.extensions["jobs"] = {job.name: job for job in (waiting, catching_up)}
+    try:
+        running = start_scheduler(app, start)
+        came = started.wait(10)
+        running.shutdown(wait=True)
+    finally:
+        app.extensions["jobs"] = known
+
+    assert came
+    assert begun == ["tests.missed"]
