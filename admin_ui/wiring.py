@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, request
+from flask import Flask, Request, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from admin_ui import access, assets, console, dashboard, headers, sign_in
 from admin_ui.console import audit, notifications, orders, overview, reconciliation, sub_merchants
@@ -33,6 +34,15 @@ ROOMS = (
 FORM_HOURS = 12
 
 
+class FormSessions(SecureCookieSessionInterface):
+    """The cookie that binds forms to a browser; a request without one, like the API's, skips it."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if self.get_cookie_name(app) not in request.cookies:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 def init_admin_ui(app: Flask, settings: Settings) -> None:
     """Wire everything under `/`, `/admin`, `/dashboard` and `/assets`."""
     is_https = settings.public_base_url.startswith("https://")
@@ -49,6 +59,7 @@ def init_admin_ui(app: Flask, settings: Settings) -> None:
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.session_interface = FormSessions()
     init_i18n(app)
     init_formatting(app)
     app.add_template_filter(reason)
