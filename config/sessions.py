@@ -92,9 +92,9 @@ def count_code_try(session: LoginSession) -> bool:
     return changed_rows(here.values(code_tries=LoginSession.code_tries + 1)) == 1
 
 
-def end_session(session: LoginSession) -> None:
-    """End one session in the caller's transaction."""
-    changed_rows(delete(LoginSession).where(LoginSession.id == session.id))
+def end_session(session: LoginSession) -> bool:
+    """End one session in the caller's transaction; False when it had ended before."""
+    return changed_rows(delete(LoginSession).where(LoginSession.id == session.id)) == 1
 
 
 def end_sessions_of(kind: PersonKind, person_id: str) -> int:

@@ -51,7 +51,9 @@ def normalise_email(text: str) -> str:
 def counted_guess(door: str, typed_email: str, origin: str) -> tuple[str, Guess]:
     """The address as it is compared, and the try counted against it. Raises TooManyTries."""
     email = typed_email.strip().lower()[:MAX_EMAIL_LENGTH]
-    return email, count_guess(door, email, origin)
+    guess = count_guess(door, email, origin)
+    # What is no address at all is nobody's, and not every database takes it as text.
+    return email if _EMAIL.fullmatch(email) else "", guess
 
 
 def require_password(account: Account | None, password: Secret) -> None:

@@ -43,8 +43,8 @@ def give_password(*, email: str, password: Secret, origin: str) -> Secret:
     fresh = hash_password(password) if needs_new_hash(operator.password_hash) else None
     with transaction():
         guess.was_right()
-        if fresh:
-            operator.password_hash = fresh
+        if not _is_still_theirs(operator, operator.password_hash, fresh):
+            raise SignInRefused
         return begin_session(PersonKind.OPERATOR, operator.id, is_proven=False, origin=origin)
 
 
@@ -69,10 +69,9 @@ def give_code(*, session: LoginSession, code: str, origin: str) -> Secret:
                 end_session(session)
         raise SignInRefused
     with audit.acting_as(actor), transaction():
-        if not _use_up(operator, step):
+        if not _use_up(operator, step) or not end_session(session):
             raise SignInRefused
         guess.was_right()
-        end_session(session)
         _record(operator, "operator.signed_in", "done")
         return begin_session(PersonKind.OPERATOR, operator.id, is_proven=True, origin=origin)
 
@@ -102,6 +101,19 @@ def disable(*, operator: Operator) -> None:
             end_sessions_of(PersonKind.OPERATOR, operator.id)
             _record(operator, "operator.disabled", "done")
         db.session.refresh(operator)
+
+
+def _is_still_theirs(operator: Operator, judged: str, fresh: str | None) -> bool:
+    """Whether the password that was judged has not been changed meanwhile; holds the row.
+
+    Judging takes long, and a change made during it must neither be undone nor left a session.
+    """
+    same = update(Operator).where(
+        Operator.id == operator.id,
+        Operator.password_hash == judged,
+        Operator.disabled_at.is_(None),
+    )
+    return changed_rows(same.values(password_hash=fresh or judged)) == 1
 
 
 def _use_up(operator: Operator, step: int) -> bool:

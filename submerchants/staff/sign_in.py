@@ -31,8 +31,8 @@ def give_password(*, email: str, password: Secret, origin: str) -> Secret:
     actor = audit.Actor(kind="staff", id=member.id, name=member.email, origin=origin)
     with acting_for(member.sub_merchant_id), audit.acting_as(actor), transaction():
         guess.was_right()
-        if fresh:
-            member.password_hash = fresh
+        if not _is_still_theirs(member, member.password_hash, fresh):
+            raise SignInRefused
         _record(member, "staff.signed_in")
         return begin_session(PersonKind.STAFF, member.id, is_proven=True, origin=origin)
 
@@ -65,6 +65,19 @@ def disable(*, member: StaffMember) -> None:
             end_sessions_of(PersonKind.STAFF, member.id)
             _record(member, "staff.disabled")
         db.session.refresh(member)
+
+
+def _is_still_theirs(member: StaffMember, judged: str, fresh: str | None) -> bool:
+    """Whether the password that was judged has not been changed meanwhile; holds the row.
+
+    Judging takes long, and a change made during it must neither be undone nor left a session.
+    """
+    same = update(StaffMember).where(
+        StaffMember.id == member.id,
+        StaffMember.password_hash == judged,
+        StaffMember.disabled_at.is_(None),
+    )
+    return changed_rows(same.values(password_hash=fresh or judged)) == 1
 
 
 def _record(member: StaffMember, action: str) -> None:

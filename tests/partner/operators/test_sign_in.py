@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from config.audit import AuditEntry
 from config.clock import frozen_at, now
-from config.database import db
-from config.sessions import LoginSession, find_session
+from config.database import changed_rows, db, transaction
+from config.passwords import hash_password
+from config.sessions import LoginSession, PersonKind, end_sessions_of, find_session
 from config.sign_in import SignInRefused
 from config.throttle import TRIES_FROM_ONE_PLACE, TooManyTries
 from config.vault import Secret
 from partner.operators.add import OperatorExists, add_operator
+from partner.operators.models import Operator
 from partner.operators.roles import PERMISSIONS, OperatorPermission, OperatorRole
 from partner.operators.sign_in import change_password, disable, give_code, give_password
 from tests.factories.people import PASSWORD, KnownOperator, make_operator
+
+_LONGER_THAN_JUDGING_S = 1.5
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -169,3 +175,42 @@ def test_only_administrators_may_do_everything() -> None:
     for role in set(OperatorRole) - {OperatorRole.ADMIN}:
         assert PERMISSIONS[role] < frozenset(OperatorPermission)
     assert set(PERMISSIONS) == set(OperatorRole)
+
+
+@pytest.mark.parametrize("typed", ["anna\x00@example.test", "nobody at all"])
+def test_what_is_no_address_is_refused_like_any_other(typed: str) -> None:
+    with pytest.raises(SignInRefused):
+        give_password(email=typed, password=Secret(PASSWORD), origin="192.0.2.1")
+
+
+def test_a_password_changed_while_it_is_judged_opens_nothing(app: Flask) -> None:
+    known = make_operator()
+    changed = hash_password(Secret("eleven blue saucers"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction():
+            here = update(Operator).where(Operator.id == known.operator.id)
+            changed_rows(here.values(password_hash=changed))
+            end_sessions_of(PersonKind.OPERATOR, known.operator.id)
+            attempt = pool.submit(_in_context, app, known)
+            wait([attempt], _LONGER_THAN_JUDGING_S)
+        with pytest.raises(SignInRefused):
+            attempt.result()
+
+    assert db.session.scalars(select(LoginSession)).all() == []
+
+
+def test_a_session_that_was_ended_meanwhile_takes_no_code() -> None:
+    known = make_operator()
+    session = half_way(known)
+    change_password(operator=known.operator, password=Secret("eleven blue saucers"))
+
+    with pytest.raises(SignInRefused):
+        give_code(session=session, code=known.code(), origin="192.0.2.1")
+
+
+def _in_context(app: Flask, known: KnownOperator) -> Secret:
+    with app.app_context():
+        return give_password(
+            email=known.operator.email, password=Secret(PASSWORD), origin="192.0.2.1"
+        )
