@@ -202,14 +202,35 @@ def run(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
 
 
 def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows a prepared statement finds, each by its columns' names."""
-    return [prepared.facts(row) for row in _executed(prepared, values)]
+    """The rows a prepared statement finds, each by its columns' names.
+
+    Outside `transaction()` it reads on a connection of its own, which it gives back at once.
+    """
+    if _writing.get():
+        return [prepared.facts(row) for row in _executed(prepared, values)]
+    _watch(prepared, values)
+    with _reading(db.engine).connect() as connection:
+        found = connection.exec_driver_sql(prepared.sql, prepared.bound(values))
+        return [prepared.facts(row) for row in found]
 
 
 def _executed(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+    _watch(prepared, values)
+    return db.session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
+
+
+def _watch(prepared: Prepared, values: Mapping[str, Any]) -> None:
     for watch in _watchers:
         watch(prepared, values)
-    return db.session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
+
+
+@cache
+def _reading(engine: Engine) -> Engine:
+    # One SELECT needs no transaction around it. Only on PostgreSQL does leaving it out save
+    # anything: there BEGIN and COMMIT are journeys of their own.
+    if engine.dialect.name != "postgresql":
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def dialect_here() -> Dialect:
