@@ -34,7 +34,8 @@ class InvalidPayload(AppError):
     def __init__(self, message: str, *, fields: list[dict[str, str]] | None = None) -> None:
         super().__init__(message)
         if fields:
-            self.detail = {"fields": fields}
+            # The first by itself too, as refusals about one field name theirs.
+            self.detail = {"field": fields[0]["field"], "fields": fields}
 
 
 class Unauthorized(AppError):

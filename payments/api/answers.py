@@ -65,7 +65,8 @@ class Error(BaseModel):
     code: str = Field(description="Stable; never changes its meaning.")
     message: str = Field(description="For people: what is wrong and what to do next.")
     detail: dict[str, Any] = Field(
-        description="Names the `field` or `fields`; what WeChat Pay said stands in `wechatpay`."
+        description="Names the `field`, each of several in `fields`; what WeChat Pay said stands"
+        " in `wechatpay`."
     )
     request_id: str = Field(description="The same as in the header Request-ID.")
 

@@ -26,6 +26,7 @@ def test_a_malformed_order_is_a_400_that_names_every_field(api: Api) -> None:
     assert answer.status_code == 400
     assert answer.code == "invalid_request"
     assert set(answer.wrong_fields) == {"amount_fen", "payer", "sub_mchid"}
+    assert answer.json["detail"]["field"] == answer.wrong_fields[0]
 
 
 @pytest.mark.parametrize(
