@@ -55,7 +55,8 @@ def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> Receipt:
     facts: dict[str, Any] = {
         "partner_id": key_ring.partner_id,
         "serial": proof.serial,
-        "body": body.decode("utf-8", "replace"),
+        # What is not text cannot be read either way; it is kept as near as a database can.
+        "body": body.decode("utf-8", "replace").replace("\x00", "\ufffd"),
     }
     try:
         envelope = read_envelope(body)

@@ -9,6 +9,7 @@ does not agree is never applied.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -108,7 +109,8 @@ def _apply(paid: Transaction) -> OrderFacts | None:
         "transaction_id": paid.transaction_id,
         "paid_at": paid.success_time,
         "payer_total_fen": paid.payer_total_fen,
-        "bank_type": paid.bank_type,
+        # It is only shown: money received is never turned away for it.
+        "bank_type": paid.bank_type and paid.bank_type[:_LONGEST_BANK_TYPE],
     }
     met = run(move, claimed)
     if can_return_updated():
@@ -158,8 +160,17 @@ def _read(out_trade_no: str) -> Row[Any] | None:
 
 def _is_complete(paid: Transaction) -> bool:
     required = (paid.transaction_id, paid.success_time, paid.total_fen, paid.currency)
-    return paid.is_paid and paid.trade_type in _TRADE_TYPES and None not in required
+    if not paid.is_paid or paid.trade_type not in _TRADE_TYPES or None in required:
+        return False
+    # MySQL takes `cny` for `CNY`, and a number with a blank behind it for the number.
+    names = (paid.out_trade_no, paid.sp_mchid, paid.sub_mchid, paid.sp_appid, paid.sub_appid)
+    exact = all(_NAME.fullmatch(name) for name in names if name is not None)
+    return exact and _CURRENCY.fullmatch(paid.currency or "") is not None
 
+
+_NAME = re.compile(r"[!-~]+")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LONGEST_BANK_TYPE = 32
 
 # WeChat Pay's word for how an order was paid, and the kind of order it belongs to.
 _TRADE_TYPES: Mapping[str, TradeType] = {"JSAPI": TradeType.JSAPI}
@@ -203,6 +214,7 @@ def _explain(paid: Transaction) -> Confirmation:
 
 def _checks(ours: Row[Any], paid: Transaction) -> list[Check]:
     checks = [
+        Check("out_trade_no", ours.out_trade_no, paid.out_trade_no),
         Check("sp_mchid", ours.sp_mchid, paid.sp_mchid),
         Check("sub_mchid", ours.sub_mchid, paid.sub_mchid),
         Check("amount.total", ours.amount_fen, paid.total_fen),

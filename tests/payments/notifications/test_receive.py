@@ -102,6 +102,25 @@ def test_genuine_but_wrong_is_quarantined_and_never_applied(client, simulator, o
     assert audit_actions(entry.id) == ["notification.quarantined"]
 
 
+@pytest.mark.parametrize("change", ["{} ".format, str.swapcase])
+@pytest.mark.parametrize("field", ["out_trade_no", "sp_appid", "currency"])
+def test_what_a_database_would_take_for_the_same_is_not(client, simulator, order, field, change):
+    content = paid_content(order)
+    place = content["amount"] if field == "currency" else content
+    place[field] = change(place[field])
+
+    notify(client, simulator, content)
+
+    assert [entry.state for entry in inbox()] == [InboxState.QUARANTINED]
+    assert order_now(order).state is OrderState.PENDING
+
+
+def test_money_is_not_turned_away_for_a_bank_nobody_foresaw(client, simulator, order):
+    notify(client, simulator, paid_content(order, bank_type="B" * 64))
+
+    assert order_now(order).state is OrderState.PAID
+
+
 def test_an_amount_that_is_missing_is_not_an_amount_that_agrees(client, simulator, order):
     notify(client, simulator, paid_content(order, amount=None))
 
@@ -177,7 +196,7 @@ def test_what_no_key_opens_is_kept_for_replay(client, simulator, order):
     assert order_now(order).state is OrderState.PENDING
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id": 7}', b"\xff\xfe", b'"x"'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id": 7}', b"\xff\xfe", b'"x"', b"\x00"])
 def test_a_signed_body_of_any_shape_is_no_fault_of_ours(client, simulator, order, body):
     answer = post(client, simulator, body, signed_headers(simulator, body))
 
