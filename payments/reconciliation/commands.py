@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from config.commands import emit, json_option
 from config.database import db, release
+from partner.credentials import get_partner
 from partner.models import Partner
 from payments.bills.day import fetch_day, require_kept_day
 from payments.bills.models import BillDownload, TradeBill, TradeBillState
@@ -29,6 +30,7 @@ _date_option = click.option(
     "--date", "day", required=True, type=click.DateTime(["%Y-%m-%d"]), help="A Beijing day."
 )
 _sub_option = click.option("--sub-mchid", help="Only this sub-merchant.")
+_sp_option = click.option("--sp-mchid", help="Only this provider.")
 _told = ("kind", "out_trade_no", "transaction_id", "ours", "theirs", "explanation")
 
 
@@ -41,12 +43,13 @@ def register(app: Flask) -> None:
 @bills.command("fetch")
 @_date_option
 @_sub_option
+@_sp_option
 @json_option
-def fetch(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
+def fetch(day: datetime, sub_mchid: str | None, sp_mchid: str | None, as_json: bool) -> None:
     """Fetch the bills of a day; one that is here stays as it is."""
     downloads = [
         (partner, download)
-        for partner, tenant in _asked_for(sub_mchid)
+        for partner, tenant in _asked_for(sub_mchid, sp_mchid)
         for download in fetch_day(
             partner=partner, bill_date=day.date(), sub_mchid=tenant.sub_mchid if tenant else None
         )
@@ -63,14 +66,15 @@ def fetch(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
 @click.command("reconcile", help="Compare a day's bill with the books.")
 @_date_option
 @_sub_option
+@_sp_option
 @json_option
 @with_appcontext
-def reconcile(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
+def reconcile(day: datetime, sub_mchid: str | None, sp_mchid: str | None, as_json: bool) -> None:
     """Compare a day for one sub-merchant or for all; fetches the bill first where it is missing."""
     require_kept_day(day.date())
     shown = [
         one
-        for partner, tenant in _asked_for(sub_mchid)
+        for partner, tenant in _asked_for(sub_mchid, sp_mchid)
         for one in _reconciled(partner, tenant, day.date())
     ]
     lines = [
@@ -81,10 +85,14 @@ def reconcile(day: datetime, sub_mchid: str | None, as_json: bool) -> None:
     emit(shown, as_json, lines or ["There is no sub-merchant yet."])
 
 
-def _asked_for(sub_mchid: str | None) -> list[tuple[Partner, SubMerchant | None]]:
+def _asked_for(
+    sub_mchid: str | None, sp_mchid: str | None
+) -> list[tuple[Partner, SubMerchant | None]]:
     if sub_mchid is not None:
-        tenant = get_sub_merchant(sub_mchid)
+        tenant = get_sub_merchant(sub_mchid, sp_mchid)
         return [(partner_of(tenant), tenant)]
+    if sp_mchid is not None:
+        return [(get_partner(sp_mchid), None)]
     return [(one, None) for one in db.session.scalars(select(Partner).order_by(Partner.sp_mchid))]
 
 

@@ -15,7 +15,9 @@ from partner.models import Partner
 from partner.simulator.simulator import Simulator
 from payments.orders.models import Order
 from submerchants.tenants.models import SubMerchant
+from tests.factories.partner import make_partner
 from tests.factories.payments import place_order
+from tests.factories.submerchants import make_sub_merchant
 
 FIGURES = {"sub_mchid", "bill_date", "state", "matched", "ours", "theirs", "discrepancies"}
 SIDES = {"kind", "out_trade_no", "transaction_id", "ours", "theirs", "explanation"}
@@ -132,3 +134,19 @@ def test_a_day_long_gone_is_one_clear_line_on_standard_error(app: Flask) -> None
     assert result.exit_code >= 1
     assert result.stdout == ""
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("_next_noon")
+@pytest.mark.parametrize("command", [("reconcile",), ("bills", "fetch")])
+def test_a_number_under_two_providers_is_told_apart_by_the_provider(
+    app: Flask, paid_order: Order, day: date, command: tuple[str, ...]
+) -> None:
+    make_sub_merchant(partner=make_partner(), sub_mchid=paid_order.sub_mchid)
+    words = [*command, "--date", day.isoformat(), "--sub-mchid", paid_order.sub_mchid]
+
+    unclear = app.test_cli_runner().invoke(args=[*words, "--json"])
+    told = run(app, *words, "--sp-mchid", paid_order.sp_mchid)
+
+    assert (unclear.exit_code, unclear.stdout) == (1, "")
+    assert "--sp-mchid" in unclear.stderr
+    assert len(told) == 1
