@@ -5,15 +5,24 @@ keys are parsed.
 """
 
 import multiprocessing
-import os
 from typing import Any
 
 from config.database import POOL_SIZE
 from config.payloads import MAX_BODY_BYTES
+from config.settings import Settings, SettingsError
+
+
+def _workers() -> int:
+    """One per core; on SQLite one, because a second would only wait for its turn to write."""
+    try:
+        url = Settings.from_environment().database_url
+    except SettingsError:  # the application ends and names every fault
+        return 1
+    return 1 if url.startswith("sqlite") else multiprocessing.cpu_count()
+
 
 worker_class = "gthread"
-# SQLite takes one writer at a time, so more processes there would only wait for each other.
-workers = multiprocessing.cpu_count() if "://" in os.environ.get("DATABASE_URL", "") else 1
+workers = _workers()
 threads = POOL_SIZE // 2
 timeout = 60
 graceful_timeout = 30
