@@ -58,7 +58,13 @@ def refresh_due() -> Mapping[str, object]:
         partner = db.session.get(Partner, partner_id)
         if partner is None:
             continue
-        outcome = refresh(partner)
+        try:
+            outcome = refresh(partner)
+        except Exception as fault:
+            # Keys that are missing or cannot be opened are one provider's trouble, not all of them.
+            log.error("a refresh could not be tried", partner_id=partner_id, exc_info=fault)
+            figures["failed"] += 1
+            continue
         figures["failed" if outcome.state is RefreshState.FAILED else "refreshed"] += 1
         figures["changed"] += outcome.changed
     return figures

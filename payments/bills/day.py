@@ -7,6 +7,7 @@ back a week, so that a platform that was down for days catches up by itself.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -72,15 +73,20 @@ def due_days(moment: datetime, days: int = CATCH_UP_DAYS) -> list[date]:
 
 def fetch_due_bills() -> Mapping[str, object]:
     """Fetch what is due and not here yet, for every provider; answers how the bills ended."""
-    counted: dict[str, object] = {}
-    for partner in db.session.scalars(select(Partner).order_by(Partner.id)).all():
+    counted: Counter[str] = Counter()
+    for partner_id in db.session.scalars(select(Partner.id).order_by(Partner.id)).all():
+        partner = db.session.get_one(Partner, partner_id)
         days = due_days(now())
         done = _done(partner, days)
         wanted = [(d, s) for d in days for s in scopes_of(partner) if (d, s) not in done]
-        for download in _fetched(partner, wanted, forced=False):
-            name = download.state.lower()
-            counted[name] = int(str(counted.get(name, 0))) + 1
-    return counted
+        try:
+            states = [one.state.lower() for one in _fetched(partner, wanted, forced=False)]
+        except Exception as fault:
+            # One provider's trouble must not keep the others from their bills.
+            log.error("a provider's bills were not fetched", partner=partner_id, exc_info=fault)
+            states = ["fault"]
+        counted.update(states)
+    return dict(counted)
 
 
 def fetch_day(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from http import HTTPStatus
 from typing import Protocol
 
 from sqlalchemy import and_, select
@@ -155,7 +156,8 @@ def _note(claim: Claim, download: BillDownload, partner: Partner, trouble: WeCha
 
 def _is_final(trouble: WeChatPayError) -> bool:
     if isinstance(trouble, Refused):
-        return trouble.code != FREQUENCY_LIMITED
+        # A signature is refused while a key is being changed, and taken again afterwards.
+        return trouble.code != FREQUENCY_LIMITED and trouble.status != HTTPStatus.UNAUTHORIZED
     return isinstance(trouble, BillTooLarge | BillAddressRefused)
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from config import clock
 from config.audit import AuditEntry
-from config.database import db, transaction
+from config.database import changed_rows, db, transaction
 from config.scheduler import get_job, run_job
 from partner.gateway import key_ring
 from partner.jobs import expiring, refresh_due, warn_of_expiry
@@ -28,7 +28,7 @@ from partner.models import (
 from partner.platform_keys import find_key, refresh
 from partner.refresh_requests import due_for_refresh
 from partner.simulator.simulator import Simulator
-from tests.factories.partner import make_partner
+from tests.factories.partner import make_partner, make_partner_of
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +219,21 @@ def test_a_key_that_ends_within_thirty_days_is_logged_and_counted(
     assert in_time == {"merchant_certificate": 1, "platform_certificate": 0}
     assert expiring.labels("merchant_certificate")._value.get() == 1
     assert [partner.sp_mchid in line for line in log_lines] == [True]
+
+
+def test_a_provider_whose_key_cannot_be_opened_does_not_keep_the_others_from_their_refresh(
+    app: Flask, simulator: Simulator
+) -> None:
+    _spoil_the_key_of(make_partner())
+    sound = make_partner_of(simulator)
+
+    figures = refresh_due()
+
+    assert (figures["failed"], figures["refreshed"]) == (1, 1)
+    assert sound.id not in due_for_refresh()
+
+
+def _spoil_the_key_of(partner: Partner) -> None:
+    with transaction():
+        here = update(MerchantKey).where(MerchantKey.partner_id == partner.id)
+        changed_rows(here.values(private_key_sealed="not what the vault sealed"))

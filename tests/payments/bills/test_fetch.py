@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from config.clock import frozen_at, now
 from config.database import changed_rows, db, release, transaction
-from partner.models import BillScope, Partner
+from partner.models import BillScope, MerchantKey, Partner
+from partner.simulator.simulator import Simulator
 from partner.wechatpay.errors import (
     BillDigestMismatch,
     OutcomeUnknown,
@@ -20,7 +21,14 @@ from partner.wechatpay.errors import (
     UnknownReason,
 )
 from payments.bills.claims import claim_download, ensure_download
-from payments.bills.day import BillDateRefused, due_days, fetch_day, scopes_of
+from payments.bills.day import (
+    CATCH_UP_DAYS,
+    BillDateRefused,
+    due_days,
+    fetch_day,
+    fetch_due_bills,
+    scopes_of,
+)
 from payments.bills.fetch import fetch_bill
 from payments.bills.models import (
     BillDownload,
@@ -49,7 +57,7 @@ from tests.factories.bills import (
     payment_row,
     refund_row,
 )
-from tests.factories.partner import make_partner
+from tests.factories.partner import make_partner, make_partner_of
 from tests.factories.submerchants import make_sub_merchant
 
 DAY = date(2031, 5, 6)
@@ -241,6 +249,7 @@ def test_a_bill_not_yet_written_is_asked_for_again_half_an_hour_later(
     [
         (OutcomeUnknown(UnknownReason.TIMED_OUT), DownloadState.WAITING, True),
         (Refused(status=429, code="FREQUENCY_LIMITED"), DownloadState.WAITING, True),
+        (Refused(status=401, code="SIGN_ERROR"), DownloadState.WAITING, True),
         (Refused(status=403, code="NO_AUTH"), DownloadState.FAILED, False),
     ],
 )
@@ -360,3 +369,19 @@ def test_whether_a_day_is_over_is_wechat_pay_s_to_say(partner: Partner) -> None:
     (today,) = fetch_day(partner=partner, bill_date=date(2031, 5, 7))
 
     assert today.state is DownloadState.NOT_READY
+
+
+def test_a_provider_whose_key_cannot_be_opened_does_not_keep_the_others_from_their_bills(
+    app: Flask, simulator: Simulator
+) -> None:
+    broken = make_partner()
+    with transaction():
+        here = update(MerchantKey).where(MerchantKey.partner_id == broken.id)
+        changed_rows(here.values(private_key_sealed="not what the vault sealed"))
+    sound = make_partner_of(simulator)
+
+    figures = fetch_due_bills()
+
+    asked_for = select(func.count()).where(BillDownload.partner_id == sound.id)
+    assert figures["fault"] == 1
+    assert db.session.scalar(asked_for) == CATCH_UP_DAYS
