@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any, Final
