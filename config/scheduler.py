@@ -17,6 +17,7 @@ from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.date import DateTrigger
 from flask import Flask
 from sqlalchemy import String, delete, or_, select, update
@@ -115,10 +116,10 @@ def start_scheduler(app: Flask, start: Callable[[Flask, Job], None]) -> Backgrou
         },
     )
     for job in app.extensions["jobs"].values():
-        scheduler.add_job(_triggered, job.trigger, args=(app, job, start), id=job.name)
+        trigger = job.trigger
         if job.first_after is not None:
-            first = DateTrigger(now() + job.first_after)
-            scheduler.add_job(_triggered, first, args=(app, job, start))
+            trigger = OrTrigger([DateTrigger(now() + job.first_after), trigger])
+        scheduler.add_job(_triggered, trigger, args=(app, job, start), id=job.name)
     scheduler.start()
     return scheduler
 
