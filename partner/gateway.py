@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, cast
@@ -240,6 +241,13 @@ def key_ring(sp_mchid: str) -> KeyRing | None:
 def look_again(partner_id: str) -> None:
     """Let this process notice a change of keys at once; the others do within seconds."""
     gateway().look_again(partner_id)
+
+
+def other_key_rings(partner_id: str) -> Iterator[KeyRing]:
+    """The keys of every other provider here that can open anything."""
+    for other_id in db.session.scalars(select(Partner.id).where(Partner.id != partner_id)).all():
+        with suppress(PartnerWithoutKey):
+            yield gateway().held(other_id).key_ring
 
 
 def warm() -> int:

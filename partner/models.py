@@ -46,7 +46,7 @@ class Partner(Base):
     id: Mapped[str] = mapped_column(identifier(40), primary_key=True)
     sp_mchid: Mapped[str] = mapped_column(identifier(32), unique=True)
     name: Mapped[str] = mapped_column(String(128))
-    currency: Mapped[str] = mapped_column(String(3))
+    currency: Mapped[str] = mapped_column(identifier(3))
     bill_scope: Mapped[BillScope]
     appid_limit: Mapped[int]  # how many appids WeChat Pay lets this number bind
     key_revision: Mapped[int]  # grows with every change of keys, so that processes notice

@@ -92,7 +92,7 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
         429: Refusal(
             "Too fast: wait for the seconds in `Retry-After`.",
             {
-                "rate_limited": "This API key makes more than 6000 writes a minute.",
+                "rate_limited": "This sub-merchant makes more than 6000 writes a minute.",
                 "wechatpay_rate_limited": "WeChat Pay takes no more requests just now.",
             },
         ),

@@ -1,4 +1,4 @@
-"""How fast one API key may go. Counted per tenant and key, in memory or, when set, in Redis.
+"""How fast one tenant may go, over all its keys. Counted in memory or, when set, in Redis.
 
 The window slides, so nobody gets a double share around the turn of a minute. When Redis does not
 answer, counting goes on in this process's memory: a limit is not worth a payment. In Redis the
@@ -156,10 +156,10 @@ def check_rate() -> None:
         return
     caller = current_caller()
     rate: RequestRate = current_app.extensions["request_rate"]
-    wait = rate.count(allowed, kind, caller.sub_merchant.id, caller.api_key_id)
+    wait = rate.count(allowed, kind, caller.sub_merchant.id)
     if wait:
         raise TooFast(
-            f"This API key makes more than {allowed} {kind} a minute. Slow down, then go on.",
+            f"This sub-merchant makes more than {allowed} {kind} a minute. Slow down, then go on.",
             retry_after_seconds=wait,
             limit=allowed,
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from payments.bills.models import TradeBill, TradeBillState
 from payments.money import FEE_PLACES, format_decimal
+from payments.orders.presenter import present_moment
 
 
 def present_bill(bill: TradeBill) -> dict[str, object]:
@@ -22,7 +23,7 @@ def present_bill(bill: TradeBill) -> dict[str, object]:
         "requested_refund_fen": bill.requested_refund_fen,
         "refund_fen": bill.refund_fen,
         "fee_yuan": format_decimal(bill.fee_units, FEE_PLACES),
-        "ready_at": _time(bill.ready_at),
+        "ready_at": present_moment(bill.ready_at),
         "download_path": download_path(bill.bill_date) if _can_be_read(bill) else None,
     }
 
@@ -34,7 +35,3 @@ def download_path(bill_date: date) -> str:
 
 def _can_be_read(bill: TradeBill) -> bool:
     return bill.state is TradeBillState.READY
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

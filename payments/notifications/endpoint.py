@@ -20,7 +20,7 @@ from partner.gateway import key_ring
 from partner.wechatpay.errors import Untrusted
 from partner.wechatpay.verification import HEADERS
 from payments import metrics
-from payments.notifications.receive import receive
+from payments.notifications.receive import Misdirected, receive
 
 MAX_NOTIFICATION_BYTES: Final = 64 * 1024
 LOG_EVERY: Final = timedelta(seconds=10)
@@ -51,6 +51,8 @@ def _answer(sp_mchid: str) -> Response:
     except Untrusted as fault:
         verdict = "probe" if fault.is_signature_probe else fault.reason.value
         return _fail(401, verdict, "The signature does not hold.")
+    except Misdirected:
+        return _fail(400, "misdirected", "This notification belongs to another address.")
     metrics.notifications.labels(receipt.state.value.lower()).inc()
     return Response(status=204)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from config.clock import now
 from config.database import changed_rows, insert_new, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
-from partner.gateway import KeyRing
+from partner.gateway import KeyRing, other_key_rings
 from partner.wechatpay.errors import Malformed, Undecryptable
 from partner.wechatpay.notifications import Envelope, read_envelope
 from partner.wechatpay.verification import Headers
@@ -38,6 +39,13 @@ _REASON_LENGTH = 255
 _UNREADABLE_ID = "unreadable-"
 
 
+UNOPENED = Applied.kept("no API v3 key of this provider opens it; check the key, then replay")
+
+
+class Misdirected(Exception):
+    """A genuine notification that WeChat Pay sealed for another provider than this address's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a genuine notification."""
@@ -47,8 +55,9 @@ class Receipt:
 
 
 def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> Receipt:
-    """Verify and take in one notification. Raises Untrusted, and then nothing has changed.
+    """Verify and take in one notification.
 
+    Raises Untrusted or Misdirected, and then nothing has changed.
     Raises the database's own errors when it cannot be stored; WeChat Pay will then repeat it.
     """
     proof = key_ring.verifier.verify(headers, body)
@@ -67,7 +76,13 @@ def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> Receipt:
     facts["notification_id"] = envelope.id
     facts["event_type"] = envelope.event_type
     try:
-        return _apply_and_store(key_ring, envelope, facts)
+        plaintext = envelope.decrypted(key_ring.api_v3_keys)
+    except Undecryptable as fault:
+        if _is_for_another(key_ring, envelope):
+            raise Misdirected from fault
+        return _store(facts, UNOPENED)
+    try:
+        return _apply_and_store(key_ring, envelope, plaintext, facts)
     except (OperationalError, PoolTimeout):
         raise
     except Exception as fault:
@@ -80,15 +95,26 @@ def open_and_dispatch(key_ring: KeyRing, envelope: Envelope) -> Applied:
     try:
         plaintext = envelope.decrypted(key_ring.api_v3_keys)
     except Undecryptable:
-        return Applied.kept("no API v3 key of this provider opens it; check the key, then replay")
+        return UNOPENED
     return dispatch(key_ring, envelope, plaintext)
 
 
-def _apply_and_store(key_ring: KeyRing, envelope: Envelope, facts: dict[str, Any]) -> Receipt:
+def _is_for_another(key_ring: KeyRing, envelope: Envelope) -> bool:
+    # WeChat Pay seals for one provider. What another provider's key opens was sent here by somebody
+    # else, however genuine its signature is.
+    for other in other_key_rings(key_ring.partner_id):
+        with suppress(Undecryptable):
+            envelope.decrypted(other.api_v3_keys)
+            return True
+    return False
+
+
+def _apply_and_store(
+    key_ring: KeyRing, envelope: Envelope, plaintext: bytes, facts: dict[str, Any]
+) -> Receipt:
     try:
         with across_tenants("a notification finds its tenant through the order"), transaction():
-            applied = open_and_dispatch(key_ring, envelope)
-            return _write(facts, applied)
+            return _write(facts, dispatch(key_ring, envelope, plaintext))
     except IntegrityError:
         return _store(facts, NUMBER_TAKEN)
 

@@ -65,7 +65,7 @@ class Order(TenantOwned, Base):
     trade_state: Mapped[str | None] = mapped_column(String(32))  # WeChat Pay's word
     description: Mapped[str] = mapped_column(String(127))
     amount_fen: Mapped[int]
-    currency: Mapped[str] = mapped_column(String(3))
+    currency: Mapped[str] = mapped_column(identifier(3))
     payer_total_fen: Mapped[int | None]
     refunded_fen: Mapped[int] = mapped_column(default=0)
     sp_openid: Mapped[str | None] = mapped_column(identifier(128))

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from config.clock import BEIJING, now
 from config.database import db, release
+from config.logs import get_logger
 from config.scheduler import Job
 from payments.bills.day import CATCH_UP_DAYS, READY_HOUR, due_days, fetch_due_bills
 from payments.bills.models import ALL_TRADE, TradeBill, TradeBillState
@@ -20,6 +21,8 @@ from payments.reconciliation.run import is_due, reconcile_day, same_day
 from submerchants.tenancy import across_tenants
 
 CATCH_UP_MINUTES = 10
+
+log = get_logger(__name__)
 
 
 def jobs() -> list[Job]:
@@ -62,8 +65,15 @@ def reconcile_due() -> Mapping[str, object]:
         )
         days = list(due)
         release()
-    done = [reconcile_day(partner_id=partner, bill_date=day) for partner, day in days]
-    return {"compared": sum(done)}
+    compared = failed = 0
+    for partner, day in days:
+        try:
+            compared += reconcile_day(partner_id=partner, bill_date=day)
+        except Exception as error:
+            # One day that cannot be compared must not hold up the others; it stays due.
+            log.error("a day cannot be compared", partner=partner, day=str(day), exc_info=error)
+            failed += 1
+    return {"compared": compared, "failed": failed}
 
 
 def _at_ten_and_again(*, minute: int) -> OrTrigger:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, Protocol
 
 from payments.bills.models import ALL_TRADE
+from payments.orders.presenter import present_moment
 from payments.reconciliation.models import Discrepancy, Reconciliation, ReconciliationState
 
 
@@ -59,8 +60,8 @@ def present_outcome(
         "ours": {"count": outcome.ours_count, "amount_fen": outcome.ours_amount_fen},
         "theirs": {"count": outcome.theirs_count, "amount_fen": outcome.theirs_amount_fen},
         "open_discrepancies": outcome.open_count,
-        "started_at": _time(started_at),
-        "finished_at": _time(finished_at),
+        "started_at": present_moment(started_at),
+        "finished_at": present_moment(finished_at),
     }
 
 
@@ -78,14 +79,10 @@ def present_discrepancy(row: Discrepancy) -> dict[str, Any]:
         "theirs": _side(row.theirs),
         "explanation": row.explanation,
         "decision": row.decision,
-        "handled_at": _time(row.handled_at),
-        "created_at": _time(row.created_at),
+        "handled_at": present_moment(row.handled_at),
+        "created_at": present_moment(row.created_at),
     }
 
 
 def _side(text: str | None) -> Any:
     return json.loads(text) if text else None
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

@@ -45,9 +45,17 @@ def test_every_answer_carries_the_headers(client: FlaskClient, path: str) -> Non
     assert "unsafe" not in policy
     assert "http" not in policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+@pytest.mark.parametrize("path", ["/admin/sign-in", "/admin/none"])
+def test_a_page_is_never_framed_nor_opened_from_elsewhere(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert "payment=()" in answer.headers["Permissions-Policy"]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ from tests.factories.submerchants import bearer
 from tests.journeys.deployment import Deployment, deployed
 from tests.servers import MYSQL, POSTGRESQL, make_database
 
-PAYMENTS = int(os.environ.get("KILLS_PAYMENTS", "200"))
+PAYMENTS = int(os.environ.get("KILLS_PAYMENTS", "400"))
 BUYERS = 8
 PATIENCE_SECONDS = 120
-KILL_EVERY_SECONDS = (0.4, 1.6)
+KILL_EVERY_SECONDS = (0.2, 0.8)
 LOOK_SECONDS = 0.2
 PAID_SHARE = 0.85
 PATIENT_SHARE = 0.9  # the rest of the tenants give up after the first answer that is no answer

@@ -137,7 +137,7 @@ def upgrade() -> None:
         sa.Column("id", identifier(40), nullable=False),
         sa.Column("sp_mchid", identifier(32), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
-        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("currency", identifier(3), nullable=False),
         sa.Column(
             "bill_scope",
             sa.Enum("PROVIDER", "SUB_MERCHANT", name="billscope", native_enum=False, length=32),
@@ -561,7 +561,7 @@ def upgrade() -> None:
         sa.Column("trade_state", sa.String(length=32), nullable=True),
         sa.Column("description", sa.String(length=127), nullable=False),
         sa.Column("amount_fen", big_integer, nullable=False),
-        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("currency", identifier(3), nullable=False),
         sa.Column("payer_total_fen", big_integer, nullable=True),
         sa.Column("refunded_fen", big_integer, nullable=False),
         sa.Column("sp_openid", identifier(128), nullable=True),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from payments.notifications.models import InboxState
 from payments.orders.models import OrderState
 from tests.books import all_events, all_orders, audit_actions, inbox, order_now
+from tests.factories.partner import make_partner
 from tests.factories.payments import place_order
 from tests.genuine import envelope, notify, paid_content, post, signed_headers
 
@@ -270,6 +271,23 @@ def test_another_provider_s_address_does_not_take_it(client, simulator, order):
 
     assert answer.status_code == 404
     assert inbox() == []
+
+
+def test_what_was_sealed_for_another_provider_is_turned_away(client, simulator, order):
+    ring = simulator.world.ring
+    shared = {ring.public_key.serial: (simulator.home / "wechatpay_public_key.pem").read_text()}
+    other = make_partner(sp_mchid="1900009998", wechatpay_keys=shared)
+    body = envelope(simulator, paid_content(order))
+
+    answer = client.post(
+        f"/notify/wechatpay/{other.sp_mchid}",
+        data=body,
+        headers=signed_headers(simulator, body, public_key=True),
+    )
+
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "FAIL")
+    assert inbox() == []
+    assert order_now(order).state is OrderState.PENDING
 
 
 def test_more_than_64_kib_is_not_read(client, simulator, order):
