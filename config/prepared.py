@@ -37,6 +37,9 @@ class Prepared:
             if isinstance(element, Table)
         )
         compiled = cast("SQLCompiler", statement.compile(dialect=dialect, column_keys=keys))  # type: ignore[attr-defined]
+        if compiled.isinsert and compiled.insert_prefetch:
+            missing = ", ".join(column.key for column in compiled.insert_prefetch)
+            raise TypeError(f"Nobody fills in defaults here; give a value for: {missing}.")
         self.sql = str(compiled)
         self._order = compiled.positiontup
         self._constants = {name: bind.value for name, bind in compiled.binds.items()}
