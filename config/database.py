@@ -55,7 +55,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MYSQL = ("mysql", "mariadb")
 _MYSQL_DUPLICATE_KEY = 1062
 
-_writing: ContextVar[bool] = ContextVar("writing", default=False)
+_writing: ContextVar[Session | None] = ContextVar("writing", default=None)  # the open transaction
 _watchers: list[Callable[[Prepared, Mapping[str, Any]], None]] = []
 
 
@@ -135,7 +135,7 @@ def transaction() -> Iterator[Session]:
     if _writing.get():
         raise RuntimeError("A transaction is already open; use cases do not nest them.")
     release()
-    token = _writing.set(True)
+    token = _writing.set(session)
     try:
         yield session
         session.commit()
@@ -196,9 +196,11 @@ def watch_prepared(watch: Callable[[Prepared, Mapping[str, Any]], None]) -> None
 
 def run(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
     """Run a prepared statement that writes, inside `transaction()`."""
-    if not _writing.get():
+    session = _writing.get()
+    if session is None:
         raise WriteOutsideTransaction("Write inside transaction().")
-    return _executed(prepared, values)
+    _watch(prepared, values)
+    return session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
 
 
 def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -207,16 +209,11 @@ def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     Outside `transaction()` it reads on a connection of its own, which it gives back at once.
     """
     if _writing.get():
-        return [prepared.facts(row) for row in _executed(prepared, values)]
+        return [prepared.facts(row) for row in run(prepared, values)]
     _watch(prepared, values)
     with _reading(db.engine).connect() as connection:
         found = connection.exec_driver_sql(prepared.sql, prepared.bound(values))
         return [prepared.facts(row) for row in found]
-
-
-def _executed(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
-    _watch(prepared, values)
-    return db.session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
 
 
 def _watch(prepared: Prepared, values: Mapping[str, Any]) -> None:
@@ -235,7 +232,7 @@ def _reading(engine: Engine) -> Engine:
 
 def dialect_here() -> Dialect:
     """The dialect of the current application's database."""
-    return db.session.get_bind().dialect
+    return db.engine.dialect
 
 
 def ensure_row(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
