@@ -93,7 +93,8 @@ def client(make_transport: TransportMaker) -> WeChatPayClient:
 
 
 @pytest.fixture
-def deaf_url() -> str:
-    """Where nobody listens: the port was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+def deaf_url() -> Iterator[str]:
+    """Where nobody listens: the port is taken, so that no other test can, and never answers."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
