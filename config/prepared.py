@@ -41,6 +41,7 @@ class Prepared:
             missing = ", ".join(column.key for column in compiled.insert_prefetch)
             raise TypeError(f"Nobody fills in defaults here; give a value for: {missing}.")
         self.sql = str(compiled)
+        self.names = frozenset(compiled.binds)
         self._order = compiled.positiontup
         self._constants = {name: bind.value for name, bind in compiled.binds.items()}
         self._ways_in = _converters(

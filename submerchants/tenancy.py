@@ -148,8 +148,9 @@ def _check_prepared(prepared: Prepared, values: Mapping[str, Any]) -> None:
         return
     if scope is None:
         raise NoTenant(f"A statement on {', '.join(sorted(tables))} names no tenant.")
-    if values.get("sub_merchant_id") != scope.sub_merchant_id:
-        # The statement is taken as it is, so it must name the tenant among its values.
+    # The statement is taken as it is: it must have a place for the tenant, and the right one in it.
+    named = values.get("sub_merchant_id") if "sub_merchant_id" in prepared.names else None
+    if named != scope.sub_merchant_id:
         raise NoTenant(f"A statement on {', '.join(sorted(tables))} is about another tenant.")
 
 

@@ -90,15 +90,6 @@ def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> Receipt:
         return _store(facts, Applied.kept(f"our own fault: {type(fault).__name__}"))
 
 
-def open_and_dispatch(key_ring: KeyRing, envelope: Envelope) -> Applied:
-    """Decrypt and apply inside the caller's transaction; what cannot be applied says why."""
-    try:
-        plaintext = envelope.decrypted(key_ring.api_v3_keys)
-    except Undecryptable:
-        return UNOPENED
-    return dispatch(key_ring, envelope, plaintext)
-
-
 def _is_for_another(key_ring: KeyRing, envelope: Envelope) -> bool:
     # WeChat Pay seals for one provider. What another provider's key opens was sent here by somebody
     # else, however genuine its signature is.

@@ -18,13 +18,13 @@ from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.errors import Conflict, NotFound
 from config.logs import get_logger
-from partner.gateway import key_ring
+from partner.gateway import KeyRing, key_ring
 from partner.models import Partner
-from partner.wechatpay.errors import Malformed
-from partner.wechatpay.notifications import read_envelope
-from payments.notifications.dispatch import NUMBER_TAKEN, Applied, passed
+from partner.wechatpay.errors import Malformed, Undecryptable
+from partner.wechatpay.notifications import Envelope, read_envelope
+from payments.notifications.dispatch import NUMBER_TAKEN, Applied, dispatch, passed
 from payments.notifications.models import InboxEntry, InboxState
-from payments.notifications.receive import open_and_dispatch
+from payments.notifications.receive import UNOPENED
 from submerchants.tenancy import across_tenants
 
 REPLAY_BATCH = 100
@@ -66,9 +66,17 @@ def replay(entry_id: str) -> InboxEntry:
         raise NotFound("The provider of this notification is no longer known.")
     before = entry.state
     try:
-        return _worked(entry, before, lambda: open_and_dispatch(ring, envelope))
+        return _worked(entry, before, lambda: _open_and_dispatch(ring, envelope))
     except IntegrityError:
         return _worked(entry, before, lambda: NUMBER_TAKEN)
+
+
+def _open_and_dispatch(ring: KeyRing, envelope: Envelope) -> Applied:
+    try:
+        plaintext = envelope.decrypted(ring.api_v3_keys)
+    except Undecryptable:
+        return UNOPENED
+    return dispatch(ring, envelope, plaintext)
 
 
 def _worked(entry: InboxEntry, before: InboxState, work: Callable[[], Applied]) -> InboxEntry:

@@ -65,11 +65,6 @@ def get_order(order_id: str) -> Order:
     return order
 
 
-def find_order(out_trade_no: str) -> Order | None:
-    """The order of our number within the scope, if there is one."""
-    return db.session.scalars(select(Order).where(Order.out_trade_no == out_trade_no)).one_or_none()
-
-
 def list_orders(chosen: OrderFilter, *, limit: int, cursor: str | None = None) -> Page:
     """Orders of the filter, newest first. Raises InvalidPayload for a cursor that is not ours."""
     limit = min(limit, MAX_PAGE)

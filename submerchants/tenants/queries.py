@@ -38,22 +38,6 @@ def get_sub_merchant(sub_mchid: str, sp_mchid: str | None = None) -> SubMerchant
     return found[0][0]
 
 
-def get_sub_merchant_by_id(sub_merchant_id: str) -> SubMerchant:
-    """The one of this id, or SubMerchantNotFound."""
-    row = db.session.get(SubMerchant, sub_merchant_id)
-    if row is None:
-        raise SubMerchantNotFound(printable(sub_merchant_id))
-    return row
-
-
-def find_sub_merchant_of(partner_id: str, sub_mchid: str) -> SubMerchant | None:
-    """The one of this number under this provider."""
-    here = select(SubMerchant).where(
-        SubMerchant.partner_id == partner_id, SubMerchant.sub_mchid == sub_mchid
-    )
-    return db.session.scalar(here, execution_options=_AS_IT_STANDS)
-
-
 def list_sub_merchants(
     *, partner_id: str | None = None, state: TenantState | None = None
 ) -> list[SubMerchant]:

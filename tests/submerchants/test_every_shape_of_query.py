@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Executable, delete, exists, func, select, union_all, update
+from sqlalchemy import Executable, bindparam, delete, exists, func, select, union_all, update
 from sqlalchemy.orm import aliased
 
 from config.clock import now
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, dialect_here, insert_new, read, transaction
+from config.prepared import Prepared
 from payments.orders.models import Order
 from payments.webhooks.models import WebhookEvent
 from submerchants.tenancy import NoTenant, acting_for
@@ -88,6 +89,27 @@ def test_a_statement_on_the_table_instead_of_the_model_is_refused(two_tenants):
 
     with acting_for(mine.sub_merchant_id), pytest.raises(NoTenant):
         db.session.execute(select(Order.__table__))
+
+
+def test_a_prepared_statement_must_have_a_place_for_the_tenant(two_tenants):
+    mine = two_tenants[0].sub_merchant_id
+    everybodys = Prepared(select(Order.id), dialect_here())
+
+    with acting_for(mine), pytest.raises(NoTenant):
+        read(everybodys, {"sub_merchant_id": mine})
+
+
+def test_a_prepared_statement_about_another_tenant_is_refused(two_tenants):
+    mine, theirs = (order.sub_merchant_id for order in two_tenants)
+    query = select(Order.id).where(Order.sub_merchant_id == bindparam("sub_merchant_id"))
+    ones_own = Prepared(query, dialect_here())
+
+    with acting_for(mine):
+        found = read(ones_own, {"sub_merchant_id": mine})
+        with pytest.raises(NoTenant):
+            read(ones_own, {"sub_merchant_id": theirs})
+
+    assert found == [{"id": two_tenants[0].id}]
 
 
 def test_a_row_of_another_tenant_is_not_written(two_tenants):
