@@ -4,6 +4,7 @@ A worker takes traffic only once its master keys have opened what is stored and 
 keys are parsed.
 """
 
+import gc
 import multiprocessing
 from typing import Any
 
@@ -31,13 +32,19 @@ control_socket_disable = True
 
 
 def post_worker_init(worker: Any) -> None:
-    """Refuse to serve with wrong master keys; parse every key before the first request."""
+    """Refuse to serve with wrong master keys; parse every key before the first request.
+
+    What stands in memory by then stays there for good. Each full collection of garbage would go
+    through all of it and hold up every thread for a tenth of a second.
+    """
     from config.rekeying import verify_master_keys
     from partner.gateway import warm
 
     with worker.wsgi.app_context():
         verify_master_keys()
         warm()
+    gc.collect()
+    gc.freeze()
 
 
 def pre_request(_worker: Any, request: Any) -> None:

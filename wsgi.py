@@ -1,8 +1,8 @@
 """The composition root: the one file that knows every floor, and that none of them knows.
 
 `create_app(settings)` wires the floors together and does no I/O. `app` is what servers and the
-`flask` command load; an environment that cannot start a process is reported whole, on standard
-error, and ends it.
+`flask` command load, and whatever loads it counts with the rest of the installation; an environment
+that cannot start a process is reported whole, on standard error, and ends it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import partner.commands
 import partner.jobs
 import partner.operators.commands
 import payments.commands
+import payments.diagnosis.commands
 import payments.jobs
 import payments.reconciliation.commands
+import payments.webhooks.commands
 import submerchants.commands
 import submerchants.staff.commands
 from admin_ui import init_admin_ui, render_error_page
@@ -29,13 +31,16 @@ from config.answers import init_answers
 from config.database import init_database, init_migrations
 from config.health import init_health
 from config.logs import configure_logs
+from config.loops import init_loops
 from config.payloads import MAX_BODY_BYTES
 from config.rekeying import master_keys_problem
 from config.scheduler import init_jobs
 from config.settings import Settings, SettingsError
 from config.tasks import init_tasks
 from partner.gateway import init_gateway
+from partner.openids import init_openids
 from payments.api.openapi import init_api, new_openapi_app
+from payments.checkout import init_checkout
 from payments.demo import demo
 from payments.notifications import endpoint as notifications
 from submerchants.access import init_access
@@ -64,11 +69,14 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
     init_health(app, {"master_keys": master_keys_problem})
     app.register_blueprint(metrics.blueprint)
     init_gateway(app, settings, upstream)
+    init_openids(app, settings, upstream)
     init_access(app)
     init_api(app, settings.redis_url)
+    init_checkout(app, app.extensions["request_rate"])
     app.register_blueprint(notifications.blueprint)
     init_admin_ui(app, settings)
     init_jobs(app, [*config.jobs.jobs(), *partner.jobs.jobs(), *payments.jobs.jobs()])
+    init_loops(app, payments.jobs.loops())
     init_tasks(app, settings.broker_url)
     for room in (
         config.commands,
@@ -77,7 +85,9 @@ def create_app(settings: Settings, *, upstream: BaseAdapter | None = None) -> Fl
         submerchants.commands,
         submerchants.staff.commands,
         payments.commands,
+        payments.diagnosis.commands,
         payments.reconciliation.commands,
+        payments.webhooks.commands,
     ):
         room.register(app)
     app.cli.add_command(demo)
@@ -89,11 +99,13 @@ def __getattr__(name: str) -> Flask:
     if name != "app":
         raise AttributeError(name)
     try:
-        made = create_app(Settings.from_environment())
+        settings = Settings.from_environment()
+        made = create_app(settings)
     except (SettingsError, vault.VaultError) as error:
         print("This process cannot start:", file=sys.stderr)  # noqa: T201
         for line in str(error).splitlines():
             print(f"  {line}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
+    metrics.count_together(settings.counts_folder)
     globals()["app"] = made
     return made

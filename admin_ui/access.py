@@ -27,11 +27,12 @@ from config.vault import Secret
 from partner.operators.roles import PERMISSIONS as OPERATOR_PERMISSIONS
 from partner.operators.roles import OperatorPermission
 from partner.operators.sign_in import get_active_operator
+from submerchants.errors import Suspended
 from submerchants.staff.roles import PERMISSIONS as STAFF_PERMISSIONS
 from submerchants.staff.roles import StaffPermission
 from submerchants.staff.sign_in import get_active_member
 from submerchants.tenancy import across_tenants, acting_for
-from submerchants.tenants.models import SubMerchant
+from submerchants.tenants.models import SubMerchant, TenantState
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_PLACE = re.compile(r"/(admin|dashboard)(/[A-Za-z0-9_./-]*)?(\?[A-Za-z0-9_.~%&=+:|*-]*)?")
@@ -60,6 +61,13 @@ class Person:
     place_name: str = ""
 
     @property
+    def tenant_id(self) -> str:
+        """The sub-merchant a staff member belongs to."""
+        if self.sub_merchant_id is None:
+            raise RuntimeError("An operator belongs to no sub-merchant.")
+        return self.sub_merchant_id
+
+    @property
     def actor(self) -> audit.Actor:
         return audit.Actor(self.kind.lower(), self.id, self.email, origin())
 
@@ -83,6 +91,24 @@ def current_member() -> Person | None:
         g.member = _member()
     person: Person | None = g.member
     return person
+
+
+def operator_here() -> Person:
+    """The operator behind an operator's page."""
+    return _somebody(current_operator())
+
+
+def member_here() -> Person:
+    """The staff member behind a staff page."""
+    return _somebody(current_member())
+
+
+def trading_shop(person: Person) -> SubMerchant:
+    """A staff member's sub-merchant, to start something new for it. Raises Suspended."""
+    sub_merchant = db.session.get_one(SubMerchant, person.tenant_id)
+    if sub_merchant.state is TenantState.SUSPENDED:
+        raise Suspended
+    return sub_merchant
 
 
 def half_way_session() -> LoginSession | None:
@@ -226,6 +252,12 @@ def _member() -> Person | None:
 def _require(person: Person, permission: str) -> None:
     if permission not in person.permissions:
         raise Forbidden("Your role does not include this. Ask an administrator of yours.")
+
+
+def _somebody(person: Person | None) -> Person:
+    if person is None:
+        raise RuntimeError("Nobody is signed in: this page stands outside its door.")
+    return person
 
 
 def _to_sign_in(door: str) -> Response:

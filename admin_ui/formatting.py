@@ -15,8 +15,10 @@ from flask_babel import lazy_gettext as _l
 from config.clock import BEIJING, beijing_date, now
 from partner.operators.roles import OperatorRole
 from payments.notifications.models import InboxState
-from payments.orders.models import OrderState
+from payments.orders.models import OrderState, TradeType
 from payments.reconciliation.models import DiscrepancyState, ReconciliationState
+from payments.refunds.models import RefundState
+from payments.webhooks.models import DeliveryState
 from submerchants.staff.roles import StaffRole
 from submerchants.tenants.models import TenantState
 
@@ -26,6 +28,10 @@ STATES: dict[str, tuple[Any, str]] = {
     OrderState.PENDING: (_l("Pending"), "info"),
     OrderState.PAID: (_l("Paid"), "good"),
     OrderState.CLOSED: (_l("Closed"), "idle"),
+    RefundState.REQUESTED: (_l("Asked for"), "info"),
+    RefundState.PROCESSING: (_l("On its way"), "info"),
+    RefundState.SUCCEEDED: (_l("Given back"), "good"),
+    RefundState.ABNORMAL: (_l("Stuck"), "bad"),
     InboxState.APPLIED: (_l("Applied"), "good"),
     InboxState.REDUNDANT: (_l("Already known"), "idle"),
     InboxState.KEPT: (_l("Kept for replay"), "warn"),
@@ -39,6 +45,19 @@ STATES: dict[str, tuple[Any, str]] = {
     DiscrepancyState.OPEN: (_l("Open"), "bad"),
     DiscrepancyState.HEALED: (_l("Healed by itself"), "good"),
     DiscrepancyState.HANDLED: (_l("Decided"), "info"),
+    DeliveryState.DUE: (_l("To be sent"), "info"),
+    DeliveryState.DELIVERED: (_l("Delivered"), "good"),
+    DeliveryState.GIVEN_UP: (_l("Given up"), "bad"),
+    "HEALTHY": (_l("Healthy"), "good"),
+    "FAILING": (_l("Failing"), "bad"),
+    "QUIET": (_l("Nothing sent yet"), "idle"),
+    "ENABLED": (_l("Enabled"), "good"),
+    "DISABLED": (_l("Disabled"), "warn"),
+    "LINK_OPEN": (_l("Waiting for a payer"), "info"),
+    "LINK_PENDING": (_l("Somebody is paying"), "warn"),
+    "LINK_PAID": (_l("Paid"), "good"),
+    "LINK_CANCELLED": (_l("Cancelled"), "idle"),
+    "LINK_EXPIRED": (_l("Past its time"), "idle"),
     "IN_FORCE": (_l("In force"), "good"),
     "EXPIRED": (_l("Expired"), "idle"),
     "REVOKED": (_l("Revoked"), "idle"),
@@ -52,6 +71,13 @@ ROLES: dict[str, Any] = {
     OperatorRole.VIEWER: _l("Viewer"),
     StaffRole.OWNER: _l("Owner"),
     StaffRole.CLERK: _l("Clerk"),
+}
+WAYS_TO_PAY: dict[str, Any] = {
+    TradeType.JSAPI: _l("In WeChat (JSAPI)"),
+    TradeType.NATIVE: _l("Scanned QR code (Native)"),
+    TradeType.MWEB: _l("Phone browser (H5)"),
+    TradeType.APP: _l("App"),
+    TradeType.MICROPAY: _l("Payment code"),
 }
 _VISIBLE_ENDS = 4
 
@@ -111,6 +137,11 @@ def role_label(role: str) -> Any:
     return ROLES.get(role, role)
 
 
+def way_to_pay(trade_type: str) -> Any:
+    """How the payer reached the cashier, in the reader's language."""
+    return WAYS_TO_PAY.get(trade_type, trade_type)
+
+
 def masked(text: str | None) -> str:
     """Both ends of a payer's id: enough to compare, too little to copy."""
     if not text:
@@ -131,6 +162,7 @@ def init_formatting(app: Flask) -> None:
         state_label,
         state_tone,
         role_label,
+        way_to_pay,
         masked,
     ):
         app.add_template_filter(function)

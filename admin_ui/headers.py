@@ -48,6 +48,10 @@ def init_headers(app: Flask) -> None:
             return response  # there is nothing to show or to keep
         brought = {name.lower() for name, _ in response.headers}
         wanted = _ON_PAGES if response.mimetype == "text/html" else _EVERYWHERE
+        if "content-security-policy" in brought:
+            brought.add(
+                "x-frame-options"
+            )  # such a policy names its frames; this one knows no names
         response.headers.extend(
             [(name, value) for name, value in wanted.items() if name.lower() not in brought]
         )

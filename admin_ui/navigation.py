@@ -38,6 +38,7 @@ class Place:
 _CONSOLE = (
     Place("console.overview", _l("Overview"), "layout-dashboard", OperatorPermission.SEE_FIGURES),
     Place("console.orders", _l("Orders"), "receipt", OperatorPermission.SEE_ORDERS),
+    Place("console.refunds", _l("Refunds"), "receipt-refund", OperatorPermission.SEE_REFUNDS),
     Place(
         "console.notifications",
         _l("Notifications"),
@@ -57,11 +58,20 @@ _CONSOLE = (
         "building-store",
         OperatorPermission.SEE_SUB_MERCHANTS,
     ),
+    Place("console.webhooks", _l("Webhooks"), "webhook", OperatorPermission.SEE_WEBHOOKS),
     Place("console.audit", _l("Audit trail"), "history", OperatorPermission.SEE_AUDIT),
 )
 _DASHBOARD = (
     Place("dashboard.overview", _l("Overview"), "layout-dashboard", StaffPermission.SEE_FIGURES),
     Place("dashboard.orders", _l("Orders"), "receipt", StaffPermission.SEE_ORDERS),
+    Place(
+        "dashboard.checkout",
+        _l("Checkout links"),
+        "qrcode",
+        StaffPermission.USE_CHECKOUT,
+        _l("Checkout"),
+    ),
+    Place("dashboard.refunds", _l("Refunds"), "receipt-refund", StaffPermission.SEE_REFUNDS),
     Place(
         "dashboard.reconciliation",
         _l("Reconciliation"),
@@ -69,6 +79,9 @@ _DASHBOARD = (
         StaffPermission.SEE_RECONCILIATIONS,
         _l("Reconcile"),
     ),
+    Place("dashboard.webhooks", _l("Webhooks"), "webhook", StaffPermission.SEE_WEBHOOKS),
+    Place("dashboard.doctor", _l("Doctor"), "stethoscope", StaffPermission.DIAGNOSE),
+    Place("dashboard.audit", _l("Activity"), "history", StaffPermission.SEE_AUDIT),
 )
 
 

@@ -10,11 +10,18 @@ from flask_babel import gettext as _
 from admin_ui import wording
 from admin_ui.exports import Cell, Number, csv_response
 from admin_ui.formatting import beijing, plain_yuan
-from admin_ui.reading.order_list import Chosen, exported, listed
+from admin_ui.reading.chosen import Chosen
+from admin_ui.reading.order_list import exported, listed
+from admin_ui.reading.refund_list import is_unexplained, parts_of, refundable_fen, refunds_of
 from admin_ui.reading.timeline import order_timeline
+from admin_ui.refusals import in_words, kept_finding
+from config.errors import AppError
+from config.identifiers import random_letters
 from payments.orders.models import Order, OrderState
 from payments.orders.queries import get_order
 from submerchants.tenants.models import SubMerchant
+
+REFUND_NUMBER_LETTERS = 20
 
 _COLUMNS = (
     "created_at",
@@ -34,7 +41,7 @@ _COLUMNS = (
 
 def order_list_page(door: str, sub_merchants: Sequence[SubMerchant] = ()) -> str:
     """The list for the filter in the address; htmx asks for the next rows only."""
-    chosen = Chosen.from_address(request.args)
+    chosen = Chosen.from_address(request.args, OrderState)
     page = listed(chosen, request.args.get("cursor"))
     is_more = request.headers.get("HX-Target") == "more"
     return render_template(
@@ -44,23 +51,42 @@ def order_list_page(door: str, sub_merchants: Sequence[SubMerchant] = ()) -> str
         page=page,
         states=list(OrderState),
         sub_merchants=sub_merchants,
-        preset_names=_preset_names(),
+        preset_names=preset_names(),
     )
 
 
-def order_page(door: str, order_id: str) -> str:
-    """One order with everything that happened to it. Raises NotFound."""
+def order_page(
+    door: str, order_id: str, refusal: AppError | None = None, *, not_found: str = ""
+) -> str:
+    """One order with everything that happened to it, and its refunds. Raises NotFound.
+
+    `not_found` says why a refund made elsewhere, which somebody looked for, was not taken in.
+    """
     order = get_order(order_id)
+    refunds = refunds_of(order)
     return render_template(
         "orders/order.html",
         door=door,
         order=order,
-        timeline=order_timeline(order),
+        refunds=refunds,
+        refundable_fen=refundable_fen(order),
+        unexplained=is_unexplained(order, refunds),
+        not_found=not_found,
+        parts=parts_of(order),
+        refund_number=request.form.get("number") or new_refund_number(),
+        refusal=in_words(refusal) if refusal else None,
+        timeline=order_timeline(order, refunds),
+        finding=kept_finding(order.last_refusal),
         happening=wording.happening,
         doer=wording.doer,
         fact_name=wording.fact_name,
         fact_value=wording.fact_value,
     )
+
+
+def new_refund_number() -> str:
+    """The number of the refund that the page's form would ask for; sent twice, it is one refund."""
+    return f"P{random_letters(REFUND_NUMBER_LETTERS)}"
 
 
 def order_export(rows: Iterator[Order]) -> Response:
@@ -70,10 +96,11 @@ def order_export(rows: Iterator[Order]) -> Response:
 
 def chosen_orders() -> Iterator[Order]:
     """The orders of the filter in the address."""
-    return exported(Chosen.from_address(request.args))
+    return exported(Chosen.from_address(request.args, OrderState))
 
 
-def _preset_names() -> dict[str, str]:
+def preset_names() -> dict[str, str]:
+    """What the days that people ask for most are called."""
     return {
         "today": _("Today"),
         "yesterday": _("Yesterday"),

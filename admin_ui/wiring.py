@@ -8,10 +8,25 @@ from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from admin_ui import access, assets, console, dashboard, headers, sign_in
-from admin_ui.console import audit, notifications, orders, overview, reconciliation, sub_merchants
+from admin_ui.console import (
+    audit,
+    doctor,
+    notifications,
+    orders,
+    overview,
+    reconciliation,
+    refunds,
+    sub_merchants,
+    webhooks,
+)
+from admin_ui.dashboard import audit as own_audit
+from admin_ui.dashboard import checkout as own_checkout
+from admin_ui.dashboard import doctor as own_doctor
 from admin_ui.dashboard import orders as own_orders
 from admin_ui.dashboard import overview as own_overview
 from admin_ui.dashboard import reconciliation as own_reconciliation
+from admin_ui.dashboard import refunds as own_refunds
+from admin_ui.dashboard import webhooks as own_webhooks
 from admin_ui.formatting import init_formatting
 from admin_ui.navigation import menu
 from admin_ui.wording import reason
@@ -22,14 +37,22 @@ from config.settings import Settings
 # Importing a room of pages puts its views on the blueprint.
 ROOMS = (
     audit,
+    doctor,
     notifications,
     orders,
     overview,
     reconciliation,
+    refunds,
     sub_merchants,
+    webhooks,
+    own_audit,
+    own_checkout,
+    own_doctor,
     own_orders,
     own_overview,
     own_reconciliation,
+    own_refunds,
+    own_webhooks,
 )
 FORM_HOURS = 12
 
@@ -38,7 +61,8 @@ class FormSessions(SecureCookieSessionInterface):
     """The cookie that binds forms to a browser; a request without one, like the API's, skips it."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if self.get_cookie_name(app) not in request.cookies:
+        # The bare header is looked at first: parsing cookies is the dearest part of a call by API.
+        if self.get_cookie_name(app) not in request.environ.get("HTTP_COOKIE", ""):
             return self.session_class()
         return super().open_session(app, request)
 

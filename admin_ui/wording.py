@@ -8,30 +8,21 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from admin_ui.formatting import beijing, state_label
+from admin_ui.audit_words import ACTIONS, ACTORS
+from admin_ui.formatting import beijing, role_label, state_label
 from admin_ui.reading.timeline import Moment
+from admin_ui.webhook_words import problem
+from config.i18n import language_tag
 from payments.reconciliation.models import DiscrepancyKind
+from submerchants.doctor.findings import Who
 
-_HAPPENINGS: dict[str, Any] = {
-    "order.created": _l("Order recorded"),
-    "order.opened": _l("WeChat Pay opened the order for the payer"),
-    "order.pending": _l("Waiting for the payer"),
-    "order.paid": _l("Paid"),
-    "order.closed": _l("Closed"),
-    "order.refused": _l("WeChat Pay refused it"),
-    "order.unknown": _l("WeChat Pay did not answer; its outcome is unknown"),
-}
 _EVENTS: dict[str, Any] = {
     "order.paid": _l("Event for the sub-merchant: order.paid"),
     "order.closed": _l("Event for the sub-merchant: order.closed"),
-}
-_ACTORS: dict[str, Any] = {
-    "wechatpay": _l("WeChat Pay"),
-    "system": _l("The platform itself"),
-    "api_key": _l("The sub-merchant's system"),
-    "operator": _l("Operator"),
-    "staff": _l("Staff"),
-    "command": _l("The command line"),
+    "order.reversed": _l("Event for the sub-merchant: order.reversed"),
+    "refund.succeeded": _l("Event for the sub-merchant: refund.succeeded"),
+    "refund.abnormal": _l("Event for the sub-merchant: refund.abnormal"),
+    "refund.closed": _l("Event for the sub-merchant: refund.closed"),
 }
 FACTS: dict[str, Any] = {
     "signature": _l("Signature"),
@@ -59,13 +50,80 @@ FACTS: dict[str, Any] = {
     "reason": _l("Reason"),
     "wechatpay": _l("WeChat Pay's words"),
     "id": _l("Event"),
+    "waiting": _l("Waits for"),
+    "merchant_refund_no": _l("Merchant's refund number"),
+    "order_id": _l("Order"),
+    "origin": _l("Where it was made"),
+    "numbers": _l("Numbers"),
+    "amount.total": _l("Amount of the order"),
+    "amount.refund": _l("Amount of the refund"),
+    "amount.currency": _l("Currency"),
+    "order.refunded": _l("Refunded in all"),
+    "status": _l("State of the refund"),
+    "url": _l("Address"),
+    "email": _l("Email"),
+    "role": _l("Role"),
+    "prefix": _l("Key begins with"),
+    "scopes": _l("Scopes"),
+    "expires_at": _l("Ends at"),
+    "sub_appids": _l("Appids of the sub-merchant"),
+    "sp_appids": _l("Appids of the provider"),
+    "serial_no": _l("Serial number"),
+    "serials": _l("Serial numbers"),
+    "wechatpay_public_key_id": _l("Public key id"),
+    "bill_scope": _l("Kind of bill"),
+    "bill_date": _l("Bill date"),
+    "scope": _l("Bill of"),
+    "bytes": _l("Bytes"),
+    "sha1": _l("SHA-1"),
+    "rows": _l("Rows"),
+    "strays": _l("Rows of nobody here"),
+    "fault": _l("Fault"),
+    "told": _l("Told"),
+    "tenants": _l("Tenants"),
+    "matched": _l("Matched"),
+    "open": _l("Differences"),
+    "decision": _l("Decision"),
+    "moved": _l("Sealed anew"),
+    "type": _l("Way"),
+    "bank_type": _l("Bank"),
+    "problem": _l("Problem"),
+    "who": _l("Who mends it"),
+    "reference": _l("Reference"),
+    "turn": _l("Turn"),
+    "description": _l("Description"),
+    "event_types": _l("Event types"),
+    "endpoints": _l("Endpoints"),
+    "events": _l("Events"),
+    "since": _l("From"),
+    "until": _l("To"),
+    "failing_since": _l("Failing since"),
+    "overlap_until": _l("The former one signs until"),
 }
-_MOMENTS = ("traded_at", "paid_at", "created_at", "closed_at")
+_WAITS: dict[str, Any] = {
+    "MINUTE": _l("its turn: WeChat Pay takes refunds of one order a minute apart"),
+    "FUNDS": _l("money: the sub-merchant's balance is short; it is tried again under this number"),
+    "ANSWER": _l("an answer of WeChat Pay's: it is asked until it is known"),
+    "PACE": _l("WeChat Pay to take requests again"),
+}
+_ORIGINS: dict[str, Any] = {
+    "HERE": _l("here"),
+    "ELSEWHERE": _l("elsewhere, in the merchant platform for instance"),
+}
+_MOMENTS = (
+    *("traded_at", "paid_at", "created_at", "closed_at"),
+    *("expires_at", "since", "until", "failing_since", "overlap_until"),
+)
+_MENDERS = {who.value: who for who in Who}
 _ROWS: dict[str, Any] = {"payment": _l("payment"), "refund": _l("refund")}
 _LEARNED: dict[str, Any] = {
     "notification": _l("notification"),
     "query": _l("asking"),
     "sweep": _l("the sweep"),
+    "bill": _l("the bill"),
+    "answer": _l("the answer to the request"),
+    "apply": _l("sending it another way"),
+    "refusal": _l("a refusal"),
 }
 
 # 长款 and 短款 are what accountants call the first two.
@@ -112,6 +170,12 @@ _REASONS: dict[str, Any] = {
     "another order already holds this transaction_id": _l(
         "Another order already holds this WeChat Pay number."
     ),
+    "another refund already holds this refund_id": _l(
+        "Another refund already holds this WeChat Pay number."
+    ),
+    "the order is not paid here yet; WeChat Pay is being asked about it": _l(
+        "The order is not paid here yet; WeChat Pay is being asked about it."
+    ),
     "it speaks of another provider than the one whose key opened it": _l(
         "It speaks of another provider than the one whose key opened it."
     ),
@@ -124,7 +188,7 @@ def reason(text: str | None) -> str:
         return ""
     if text.startswith(_DISAGREES):
         return str(_("Does not agree: %(fields)s", fields=_named(text.removeprefix(_DISAGREES))))
-    return str(_REASONS.get(text, text))
+    return str(_REASONS.get(text) or problem(text))
 
 
 def _named(fields: str) -> str:
@@ -145,7 +209,7 @@ def happening(moment: Moment) -> str:
     """A moment in a sentence; one without words of its own shows its code."""
     if moment.source == "notification":
         return str(_("WeChat Pay notified us: %(event)s", event=moment.what))
-    words = _EVENTS if moment.source == "event" else _HAPPENINGS
+    words = _EVENTS if moment.source == "event" else ACTIONS
     return str(words.get(moment.what, moment.what))
 
 
@@ -156,7 +220,7 @@ def doer(moment: Moment) -> str:
 
 def actor_name(kind: str) -> str:
     """A kind of actor in words."""
-    return str(_ACTORS.get(kind, kind))
+    return str(ACTORS.get(kind, kind))
 
 
 def fact_name(name: str) -> str:
@@ -168,9 +232,17 @@ def fact_value(name: str, value: object) -> object:
     """A recorded detail that is a code, in words."""
     if name in _MOMENTS and isinstance(value, str):
         return beijing(datetime.fromisoformat(value))
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    if name == "role":
+        return role_label(str(value))
+    if name == "who" and value in _MENDERS:
+        return _MENDERS[str(value)].words.in_language(language_tag())
     if name in ("state", "before"):
         return state_label(str(value))
     if isinstance(value, dict):
         return " · ".join(str(part) for part in value.values() if part)
-    words = {"learned_by": _LEARNED, "row": _ROWS}.get(name, {})
+    words = {"learned_by": _LEARNED, "row": _ROWS, "waiting": _WAITS, "origin": _ORIGINS}.get(
+        name, {}
+    )
     return words.get(str(value), value)

@@ -112,7 +112,9 @@ def init_answers(app: Flask, render_page: PageRenderer) -> None:
         )
 
     def fault(error: Exception) -> Response:
-        log.error("unexpected error", path=request.path, exc_info=error)
+        # The rule and not the path: an address may hold a token that opens something.
+        rule = str(request.url_rule) if request.url_rule else ""
+        log.error("unexpected error", method=request.method, rule=rule, exc_info=error)
         return answer(
             AppError("Something failed on our side. Tell us the request_id and we will find it.")
         )
@@ -134,7 +136,7 @@ def _unreadable() -> AppError:
 
 
 def _begin_request() -> None:
-    given = request.headers.get("X-Request-ID", "")
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id("req")
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
@@ -146,7 +148,7 @@ def _take_unannounced_body() -> None:
     What is cut off at the limit must not pass for the whole, and a broken chunk is the sender's
     fault, not ours.
     """
-    if "Transfer-Encoding" not in request.headers:
+    if "HTTP_TRANSFER_ENCODING" not in request.environ:
         return
     try:
         body = request.get_data(cache=True)

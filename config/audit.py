@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import structlog
-from sqlalchemy import Dialect, String, Table, insert, select, update
+from sqlalchemy import Dialect, Index, Row, String, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
@@ -29,15 +29,16 @@ from config.database import (
     dialect_here,
     identifier,
     long_text,
-    run,
+    run_later,
     transaction,
 )
 from config.logs import redacted
 from config.prepared import Prepared
 
 GENESIS = "0" * 64
-SEAL_BATCH = 500
+SEAL_BATCH = 200
 VERIFY_BATCH = 2_000
+WAITING_COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class AuditEntry(Base):
     """One change. Never updated but to chain it, never deleted."""
 
     __tablename__ = "audit_entries"
+    # Lists run newest first: one tenant's or all by who acted, or all by what it is about.
+    __table_args__ = (
+        Index("ix_audit_entries_tenant", "tenant_id", "actor_kind", "happened_at", "id"),
+        Index("ix_audit_entries_actor", "actor_kind", "happened_at", "id"),
+        Index("ix_audit_entries_kind", "object_kind", "happened_at", "id", "tenant_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     happened_at: Mapped[datetime]
@@ -68,7 +75,7 @@ class AuditEntry(Base):
     actor_name: Mapped[str] = mapped_column(String(128))
     origin: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(identifier(64))
-    tenant_id: Mapped[str | None] = mapped_column(identifier(40), index=True)
+    tenant_id: Mapped[str | None] = mapped_column(identifier(40))
     action: Mapped[str] = mapped_column(String(64))
     object_kind: Mapped[str] = mapped_column(String(32))
     object_id: Mapped[str] = mapped_column(identifier(64), index=True)
@@ -89,14 +96,19 @@ class AuditHead(Base):
     entry_hash: Mapped[str] = mapped_column(identifier(64))
 
 
+_entries = cast("Table", AuditEntry.__table__)
+_TO_LINK = (
+    update(_entries)
+    .where(_entries.c.id == bindparam("linked"))
+    .values({name: bindparam(name) for name in ("position", "previous_hash", "entry_hash")})
+)
 _CHAINED = ("id", "position", "previous_hash", "entry_hash")  # given by the database, or later
 
 
 @cache
 def _insert(dialect: Dialect) -> Prepared:
-    table = cast("Table", AuditEntry.__table__)
-    given = [column.key for column in table.columns if column.key not in _CHAINED]
-    return Prepared(insert(table).inline(), dialect, given=given)
+    given = [column.key for column in _entries.columns if column.key not in _CHAINED]
+    return Prepared(insert(_entries).inline(), dialect, given=given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +119,17 @@ class ChainReport:
     unsealed: int
     head: str
     faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEnd:
+    """Where the chain stands, as two look-ups tell: its last link, and what waits for one."""
+
+    position: int
+    entry_hash: str
+    closed_at: datetime | None  # when the last linked thing happened
+    waiting: int  # counted up to WAITING_COUNTED
+    is_whole: bool  # whether the last link is the one the head speaks of
 
 
 @contextmanager
@@ -153,7 +176,7 @@ def record(
         "result": result,
         "detail": json.dumps(redacted(detail), ensure_ascii=False, default=str, sort_keys=True),
     }
-    run(_insert(dialect_here()), entry)
+    run_later(_insert(dialect_here()), entry)
 
 
 def seal_entries() -> int:
@@ -164,10 +187,10 @@ def seal_entries() -> int:
             head = AuditHead(id=1, position=0, entry_hash=GENESIS)
             session.add(head)
             session.flush()
-        waiting = session.scalars(
-            select(AuditEntry)
-            .where(AuditEntry.position.is_(None))
-            .order_by(AuditEntry.id)
+        waiting = session.execute(
+            select(*_entries.c)
+            .where(_entries.c.position.is_(None))
+            .order_by(_entries.c.id)
             .limit(SEAL_BATCH)
         ).all()
         links = []
@@ -176,7 +199,7 @@ def seal_entries() -> int:
             link = _hash(entry, position, head.entry_hash)
             links.append(
                 {
-                    "id": entry.id,
+                    "linked": entry.id,
                     "position": position,
                     "previous_hash": head.entry_hash,
                     "entry_hash": link,
@@ -184,7 +207,7 @@ def seal_entries() -> int:
             )
             head.position, head.entry_hash = position, link
         if links:
-            session.execute(update(AuditEntry), links)
+            session.execute(_TO_LINK, links)
     return len(links)
 
 
@@ -211,6 +234,24 @@ def verify_chain() -> ChainReport:
     return ChainReport(position, unsealed, previous, tuple(faults))
 
 
+def chain_end() -> ChainEnd:
+    """The end of the chain, without walking it: a cut-off tail shows here, the rest needs
+    `verify_chain`."""
+    head = db.session.get(AuditHead, 1, populate_existing=True)
+    position, entry_hash = (head.position, head.entry_hash) if head else (0, GENESIS)
+    last = db.session.execute(
+        select(AuditEntry.happened_at, AuditEntry.entry_hash).where(AuditEntry.position == position)
+    ).one_or_none()
+    waiting = select(AuditEntry.id).where(AuditEntry.position.is_(None)).limit(WAITING_COUNTED)
+    return ChainEnd(
+        position=position,
+        entry_hash=entry_hash,
+        closed_at=last.happened_at if last else None,
+        waiting=db.session.scalar(select(func.count()).select_from(waiting.subquery())) or 0,
+        is_whole=last.entry_hash == entry_hash if last else position == 0,
+    )
+
+
 def _faults(entry: AuditEntry, position: int, previous: str) -> Iterator[str]:
     if entry.position != position + 1:
         yield f"entries {position + 1} to {(entry.position or 0) - 1} are missing"
@@ -220,7 +261,7 @@ def _faults(entry: AuditEntry, position: int, previous: str) -> Iterator[str]:
         yield f"entry {entry.position} was altered"
 
 
-def _hash(entry: AuditEntry, position: int, previous: str) -> str:
+def _hash(entry: AuditEntry | Row[Any], position: int, previous: str) -> str:
     happened_at = entry.happened_at.astimezone(UTC).isoformat(timespec="microseconds")
     fields = [
         position,

@@ -24,9 +24,10 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from config.audit import Actor, acting_as, verify_chain
 from config.errors import AppError, Conflict
+from config.loops import start_loops
 from config.rekeying import rekey_all, verify_master_keys
 from config.scheduler import Job, JobRun, get_job, latest_runs, run_job, start_scheduler
-from config.tasks import QUEUES, send_or_run, work
+from config.tasks import QUEUES, has_broker, send_or_run, work
 from config.vault import VaultError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -155,7 +156,9 @@ def scheduler() -> None:
         signal.signal(number, lambda *_: stopped.set())
     _prove_master_keys()
     running = start_scheduler(app, send_or_run)
+    loops = start_loops(app, () if has_broker(app) else None)
     stopped.wait()
+    loops.stop()
     running.shutdown(wait=True)
 
 

@@ -4,6 +4,9 @@ Reading needs no ceremony. Writing happens only inside `transaction()`, which on
 IMMEDIATE, so that two writers queue instead of failing half way. Nothing slow belongs inside it: no
 network, no hashing, no rendering. SQLite, PostgreSQL and MariaDB or MySQL get the same schema and
 the same meaning.
+
+On PostgreSQL a journey to the server costs more than a statement. There the first prepared one
+takes BEGIN along, and those that nobody waits for travel with COMMIT (`config.sending`).
 """
 
 from __future__ import annotations
@@ -13,91 +16,54 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
-    BigInteger,
+    Connection,
     CursorResult,
-    DateTime,
     Dialect,
     Engine,
     Enum,
     Insert,
-    Integer,
     MetaData,
-    String,
     Table,
-    Text,
-    TypeDecorator,
+    UniqueConstraint,
     event,
     insert,
     make_url,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, ORMExecuteState, Session, make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    ORMExecuteState,
+    Session,
+    scoped_session,
+)
 from sqlalchemy.sql.dml import UpdateBase
 
+from config.columns import MYSQL, UtcDateTime, big_integer
+from config.columns import identifier as identifier
+from config.columns import long_text as long_text
+from config.pipeline import Outcome
 from config.prepared import Prepared
+from config.sending import Transaction, send
 
 POOL_SIZE = 16  # at least the threads of one process; a held connection is a waiting request
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 STALE_CONNECTION_SECONDS = 1_800
 MIGRATIONS = Path(__file__).parent / "migrations"
-MYSQL = ("mysql", "mariadb")
 _MYSQL_DUPLICATE_KEY = 1062
 
-_writing: ContextVar[Session | None] = ContextVar("writing", default=None)  # the open transaction
 _watchers: list[Callable[[Prepared, Mapping[str, Any]], None]] = []
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment: aware in, aware UTC out, to the microsecond on every database."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        if dialect.name == "postgresql":
-            return dialect.type_descriptor(DateTime(timezone=True))
-        if dialect.name in MYSQL:
-            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
-        return dialect.type_descriptor(DateTime())
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("A moment without its zone cannot be stored.")
-        moment = value.astimezone(UTC)
-        return moment if dialect.name == "postgresql" else moment.replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def identifier(length: int) -> String:
-    """Text that is compared byte by byte everywhere: `abc` is never `ABC`."""
-    binary = String(length, collation="utf8mb4_bin")
-    return String(length).with_variant(binary, "mysql", "mariadb")
-
-
-def long_text() -> Text:
-    """Text without a practical limit; plain TEXT ends at 64 KiB on MySQL."""
-    return Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-
-
-big_integer = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -119,38 +85,57 @@ class Base(DeclarativeBase):
     }
 
 
-Row = TypeVar("Row", bound=Base)
-
-db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
-
-
 class WriteOutsideTransaction(RuntimeError):
     """Somebody wrote without `transaction()`: a defect of ours, never of the input."""
 
 
+_writing: ContextVar[Transaction | None] = ContextVar("writing", default=None)
+
+
+class _Session(FlaskSession):
+    """Inside `transaction()` the session works on the transaction's own connection."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        writing = _writing.get()
+        return super().get_bind(*args, **kwargs) if writing is None else writing.connection()
+
+
+db = SQLAlchemy(
+    metadata=Base.metadata, session_options={"class_": _Session, "expire_on_commit": False}
+)
+
+
 @contextmanager
-def transaction() -> Iterator[Session]:
+def transaction() -> Iterator[scoped_session[FlaskSession]]:
     """Write inside this block: it commits at the end and rolls back on any error."""
-    session = db.session()
-    if _writing.get():
-        raise RuntimeError("A transaction is already open; use cases do not nest them.")
     release()
-    token = _writing.set(session)
+    writing = Transaction(db.engine)
+    token = _writing.set(writing)
     try:
-        yield session
-        session.commit()
+        yield db.session
+        has_session = db.session.registry.has()
+        if has_session:
+            db.session.flush()
+        writing.commit()
+        if has_session and db.session().in_transaction():
+            db.session.commit()
     except BaseException:
-        session.rollback()
+        if db.session.registry.has():
+            db.session.rollback()
+        writing.rollback()
         raise
     finally:
         _writing.reset(token)
+        writing.close()
 
 
 def release() -> None:
     """Give the connection back after reading, for instance before a call over the network."""
-    session = db.session()
     if _writing.get():
-        raise RuntimeError("A transaction is open; finish it before waiting for anybody.")
+        raise RuntimeError("A transaction is open; finish it before waiting or opening another.")
+    if not db.session.registry.has():
+        return
+    session = db.session()
     if session.new or session.dirty or session.deleted:
         raise WriteOutsideTransaction("Rows were changed outside transaction().")
     if session.in_transaction():
@@ -175,11 +160,66 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
         inserted = run(_prepared_insert(target, dialect, unique, tuple(values)), values)
     except IntegrityError as error:
         # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
-        duplicate = error.orig is not None and error.orig.args[0] == _MYSQL_DUPLICATE_KEY
-        if dialect.name not in MYSQL or not duplicate:
+        if dialect.name not in MYSQL or _clashing_key(error) not in _keys(target, unique):
             raise
         return False
     return inserted.rowcount == 1
+
+
+def _clashing_key(error: IntegrityError) -> str | None:
+    """The name of the key that MySQL says is taken; the value before it may be anything."""
+    number, message = (*getattr(error.orig, "args", ()), 0, "")[:2]
+    named = str(message).rpartition(" for key ")[2].strip("'`")
+    return named.rpartition(".")[2] if number == _MYSQL_DUPLICATE_KEY else None
+
+
+@cache
+def _keys(target: Table, unique: tuple[str, ...]) -> frozenset[str]:
+    held = {"PRIMARY": target.primary_key.columns}
+    held |= {str(c.name): c.columns for c in target.constraints if isinstance(c, UniqueConstraint)}
+    return frozenset(name for name, columns in held.items() if set(columns.keys()) == set(unique))
+
+
+def insert_later(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
+    """The same for whoever does not ask whether it was new: it travels with COMMIT."""
+    dialect = dialect_here()
+    if dialect.name in MYSQL:
+        insert_new(table, values, unique=unique)
+        return
+    target = cast("Table", table.__table__)
+    run_later(_prepared_insert(target, dialect, unique, tuple(values)), values)
+
+
+def insert_or_renew(
+    table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...], news: tuple[str, ...]
+) -> None:
+    """Insert; where a row with the same unique columns stands, write `news` of `values` over it.
+
+    `attempts` counts up there. Like `insert_later` it travels with COMMIT.
+    """
+    target, dialect = cast("Table", table.__table__), dialect_here()
+    run_later(_prepared_renewal(target, dialect, unique, news, tuple(values)), values)
+
+
+@cache
+def _prepared_renewal(
+    target: Table,
+    dialect: Dialect,
+    unique: tuple[str, ...],
+    news: tuple[str, ...],
+    given: tuple[str, ...],
+) -> Prepared:
+    counted = {"attempts": target.c.attempts + 1}
+    if dialect.name in MYSQL:
+        row = mysql.insert(target)
+        renewal: Insert = row.on_duplicate_key_update(
+            {**{n: row.inserted[n] for n in news}, **counted}
+        )
+    else:
+        new = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(target)
+        changes = {**{name: new.excluded[name] for name in news}, **counted}
+        renewal = new.on_conflict_do_update(index_elements=unique, set_=changes)
+    return Prepared(renewal.inline(), dialect, given=given)
 
 
 @cache
@@ -194,13 +234,16 @@ def watch_prepared(watch: Callable[[Prepared, Mapping[str, Any]], None]) -> None
     _watchers.append(watch)
 
 
-def run(prepared: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+def run(prepared: Prepared, values: Mapping[str, Any]) -> Outcome:
     """Run a prepared statement that writes, inside `transaction()`."""
-    session = _writing.get()
-    if session is None:
-        raise WriteOutsideTransaction("Write inside transaction().")
     _watch(prepared, values)
-    return session.connection().exec_driver_sql(prepared.sql, prepared.bound(values))
+    return _open_transaction().run(prepared, values)
+
+
+def run_later(prepared: Prepared, values: Mapping[str, Any]) -> None:
+    """Run one whose outcome nobody needs: at the latest with COMMIT, which fails if it does."""
+    _watch(prepared, values)
+    _open_transaction().run_later(prepared, values)
 
 
 def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -209,11 +252,17 @@ def read(prepared: Prepared, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     Outside `transaction()` it reads on a connection of its own, which it gives back at once.
     """
     if _writing.get():
-        return [prepared.facts(row) for row in run(prepared, values)]
+        return [prepared.facts(row) for row in run(prepared, values).rows]
     _watch(prepared, values)
-    with _reading(db.engine).connect() as connection:
-        found = connection.exec_driver_sql(prepared.sql, prepared.bound(values))
-        return [prepared.facts(row) for row in found]
+    found = send(db.engine, prepared.sql, prepared.bound(values))
+    return [prepared.facts(row) for row in found.rows]
+
+
+def _open_transaction() -> Transaction:
+    writing = _writing.get()
+    if writing is None:
+        raise WriteOutsideTransaction("Write inside transaction().")
+    return writing
 
 
 def _watch(prepared: Prepared, values: Mapping[str, Any]) -> None:
@@ -221,18 +270,10 @@ def _watch(prepared: Prepared, values: Mapping[str, Any]) -> None:
         watch(prepared, values)
 
 
-@cache
-def _reading(engine: Engine) -> Engine:
-    # One SELECT needs no transaction around it. Only on PostgreSQL does leaving it out save
-    # anything: there BEGIN and COMMIT are journeys of their own.
-    if engine.dialect.name != "postgresql":
-        return engine
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
-
-
 def dialect_here() -> Dialect:
     """The dialect of the current application's database."""
-    return db.engine.dialect
+    writing = _writing.get()
+    return db.engine.dialect if writing is None else writing.dialect
 
 
 def ensure_row(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
@@ -262,30 +303,6 @@ def _insert_new(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
     return build(target).on_conflict_do_nothing(index_elements=unique)
 
 
-def as_stored(row: Row) -> Row:
-    """The session's own copy of a row that was inserted with exactly these values, not read back.
-
-    Columns that were not given stand at NULL.
-    """
-    for column in type(row).__table__.columns:
-        if column.key not in row.__dict__:
-            setattr(row, column.key, None)
-    make_transient_to_detached(row)
-    db.session.add(row)
-    return row
-
-
-def note_stored(row: Base, values: Mapping[str, Any]) -> None:
-    """Tell a loaded row what an UPDATE has just written, without reading it back."""
-    for name, value in values.items():
-        set_committed_value(row, name, value)
-
-
-def can_return_updated() -> bool:
-    """Whether UPDATE … RETURNING exists here; MySQL and MariaDB do not have it."""
-    return bool(dialect_here().update_returning)
-
-
 def engine_options(url: str) -> dict[str, Any]:
     """How connections to this database are made and kept."""
     backend = make_url(url).get_backend_name()
@@ -293,12 +310,18 @@ def engine_options(url: str) -> dict[str, Any]:
         "pool_size": POOL_SIZE,
         "max_overflow": 0,
         "pool_timeout": POOL_WAIT_SECONDS,
+        # The one given back last: what the database's process keeps at hand for it is still warm.
+        "pool_use_lifo": True,
         "pool_recycle": STALE_CONNECTION_SECONDS,
         "hide_parameters": True,  # errors are logged, and payers' data is no part of a log
     }
     if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"
         options["connect_args"] = {"charset": "utf8mb4", "init_command": "SET time_zone='+00:00'"}
+    if backend == "postgresql":
+        # `config.pipeline` prepares what is worth it. The driver's own way forgets everything that
+        # was ever prepared at each ROLLBACK, ours as well.
+        options["connect_args"] = {"prepare_threshold": None}
     if backend == "sqlite":
         options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
     return options

@@ -6,29 +6,30 @@ with 80 random bits, so that nobody guesses a neighbour's.
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
 
 # Crockford's alphabet: no i, l, o, u. It sorts as the numbers do.
-_CROCKFORD = bytes.maketrans(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789abcdefghjkmnpqrstvwxyz"
-)
-_TIME_LETTERS = 10
-_RANDOM_LETTERS = 16
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [one + other for one in _ALPHABET for other in _ALPHABET]  # ten bits each
+_RANDOM_BITS = 80
+_LETTERS = 26  # ten that tell the millisecond, sixteen by chance
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `ord_01jd…`; 26 letters after the prefix."""
     milliseconds = time.time_ns() // 1_000_000
-    moment = _letters((milliseconds << 30).to_bytes(10, "big"))[:_TIME_LETTERS]
-    return f"{prefix}_{moment}{random_letters(_RANDOM_LETTERS)}"
+    number = milliseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+    return f"{prefix}_{_letters(number, _LETTERS)}"
 
 
 def random_letters(count: int) -> str:
     """`count` letters of five random bits each."""
-    return _letters(secrets.token_bytes(-(-count * 5 // 8)))[:count]
+    even = count + count % 2
+    return _letters(secrets.randbits(5 * even), even)[:count]
 
 
-def _letters(raw: bytes) -> str:
-    return base64.b32encode(raw).translate(_CROCKFORD).decode("ascii")
+def _letters(number: int, count: int) -> str:
+    """The number in an even count of letters, five bits each."""
+    shifts = range(5 * count - 10, -1, -10)
+    return "".join([_PAIRS[number >> shift & 1023] for shift in shifts])

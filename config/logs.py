@@ -1,7 +1,8 @@
 """One JSON line per event on standard error, with the request's id and without secrets.
 
 Redaction sits at the root: whatever a caller passes, a field whose name speaks of a secret and a
-text that looks like one leave the process as stars.
+text that looks like one leave the process as stars. An object is judged by the text it would be
+written as, an error with all it quotes included.
 """
 
 from __future__ import annotations
@@ -16,12 +17,18 @@ import structlog
 
 _STARS = "****"
 _SECRET_NAME = re.compile(
-    r"(secret|password|private_key|api_v3_key|authorization|cookie|api_key|master_key|totp)", re.I
+    r"(secret|password|private_key|api_v3_key|authorization|cookie|api_key|master_key|totp"
+    r"|auth_code|token|openid|account|real_name)",
+    re.I,
 )
 _SECRET_TEXT = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|\bwhsec_[A-Za-z0-9+/=]+|\bsk_[0-9a-z]+_[A-Za-z0-9_-]+|\bBearer\s+\S+"
-    r"|(?<=signature=\")[^\"]+)",
+    r"|\bwhsec_[A-Za-z0-9+/=]+|\bsk_[0-9a-z]+_[A-Za-z0-9_-]+|\b(Bearer|Basic)\s+\S+"
+    r"|(?<=signature=\")[^\"]+"
+    r"|otpauth://\S+"
+    r"|(?<=://)[^/@\s]*:[^/@\s]+(?=@)"  # a URL's user and password
+    r"|(?<=/)[0-9a-z]{32}(?![0-9A-Za-z_-])"  # a part of an address that opens it for anybody
+    r"|(?<=secret=)[^&\s\"']+|(?<=token=)[^&\s\"']+|(?<=[?&]code=)[^&\s\"']+)",
     re.DOTALL,
 )
 
@@ -33,16 +40,24 @@ def redacted(value: object, name: str = "") -> object:
     if name and _SECRET_NAME.search(name) and not isinstance(value, bool | int):
         return _STARS
     if isinstance(value, str):
-        return _SECRET_TEXT.sub(_STARS, value)
+        # Each of those forms holds a blank or a sign, and most of what is written down does not.
+        return value if value.isalnum() else _SECRET_TEXT.sub(_STARS, value)
     if isinstance(value, dict):
         return {key: redacted(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [redacted(item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return _SECRET_TEXT.sub(_STARS, text)
 
 
 def _redact(_logger: object, _method: str, event: _Event) -> _Event:
-    return {name: redacted(value, name) for name, value in event.items()}
+    # What begins with an underscore is structlog's own and is taken out before the line is written.
+    return {
+        name: value if name.startswith("_") else redacted(value, name)
+        for name, value in event.items()
+    }
 
 
 def configure_logs(level: int = logging.INFO) -> None:

@@ -7,12 +7,12 @@ converted. It is for statements whose shape is fixed; everything else is better 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, ColumnElement, Dialect, Executable, Table
-from sqlalchemy.engine import Row
+from sqlalchemy import ClauseElement, Dialect, Executable, Table
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -28,7 +28,6 @@ class Prepared:
         dialect: Dialect,
         *,
         given: Collection[str] = (),
-        returned: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
     ) -> None:
         keys = list(given) or None
         self.tables = frozenset(
@@ -36,22 +35,24 @@ class Prepared:
             for element in visitors.iterate(cast("ClauseElement", statement))
             if isinstance(element, Table)
         )
-        compiled = cast("SQLCompiler", statement.compile(dialect=dialect, column_keys=keys))  # type: ignore[attr-defined]
+        written_for = _written_for(dialect)
+        compiled = cast("SQLCompiler", statement.compile(dialect=written_for, column_keys=keys))  # type: ignore[attr-defined]
         if compiled.isinsert and compiled.insert_prefetch:
             missing = ", ".join(column.key for column in compiled.insert_prefetch)
             raise TypeError(f"Nobody fills in defaults here; give a value for: {missing}.")
         self.sql = str(compiled)
         self.names = frozenset(compiled.binds)
         self._order = compiled.positiontup
-        self._constants = {name: bind.value for name, bind in compiled.binds.items()}
+        self._constants = {
+            name: bind.value for name, bind in compiled.binds.items() if not bind.required
+        }
         self._ways_in = _converters(
             {name: bind.type for name, bind in compiled.binds.items()}, dialect, "bind_processor"
         )
+        returned = statement.exported_columns.items()  # type: ignore[attr-defined]
+        self._columns = tuple(name for name, _ in returned)
         self._ways_out = _converters(
-            {name: column.type for name, column in returned.items()},
-            dialect,
-            "result_processor",
-            None,
+            {name: column.type for name, column in returned}, dialect, "result_processor", None
         )
 
     def bound(self, values: Mapping[str, Any]) -> dict[str, Any] | tuple[Any, ...]:
@@ -59,14 +60,27 @@ class Prepared:
         bound = {**self._constants, **values}
         for name, convert in self._ways_in.items():
             bound[name] = convert(bound[name])
-        return bound if self._order is None else tuple(bound[name] for name in self._order)
+        return bound if self._order is None else tuple([bound[name] for name in self._order])
 
-    def facts(self, row: Row[Any]) -> dict[str, Any]:
+    def facts(self, row: Sequence[Any]) -> dict[str, Any]:
         """The returned columns by name, as the models would show them."""
-        facts = dict(row._mapping)
+        facts = dict(zip(self._columns, row, strict=True))
         for name, convert in self._ways_out.items():
             facts[name] = convert(facts[name])
         return facts
+
+
+def goes_in_pipeline(dialect: Dialect) -> bool:
+    """Whether statements for this dialect travel through `config.pipeline`."""
+    return dialect.driver == "psycopg"
+
+
+@cache
+def _written_for(dialect: Dialect) -> Dialect:
+    # The pipeline speaks to the server itself, whose places are `$1`, not the driver's `%(name)s`.
+    if not goes_in_pipeline(dialect):
+        return dialect
+    return psycopg.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
 def _converters(

@@ -43,6 +43,9 @@ SIMULATOR_HOME = VAR / "simulator"
 LOADING = VAR / "demo.loading"  # stands while the demo loads; found at a start, it was cut short
 LOCK = VAR / "run.lock"
 
+PASSWORDS = ("operator", "sub_merchants")  # of the demo; known from its first load alone
+THINGS_TO_TRY = ("checkout_url", "checkout_link_id", "paid_order_id")  # said with every load
+
 WEB_THREADS = 8
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -176,14 +179,17 @@ def load_demo(household: Household, places: Places) -> dict[str, Any]:
     LOADING.unlink()
     report = json.loads(printed)
     if report["loaded"]:
-        facts = {key: report[key] for key in ("operator", "sub_merchants")}
+        facts = {key: report[key] for key in PASSWORDS}
     elif DEMO.exists():
         facts = json.loads(DEMO.read_text())
     else:
         raise CannotRun("The demo's passwords are lost with var/demo.json: run `make reset`.")
-    facts = {**facts, "base_url": places.web_url, "simulator_url": places.simulator_url}
-    order = ("base_url", "simulator_url", "operator", "sub_merchants")
-    demo = {key: facts[key] for key in order}
+    demo = {
+        "base_url": places.web_url,
+        "simulator_url": places.simulator_url,
+        **{key: facts[key] for key in PASSWORDS},
+        **{key: report[key] for key in THINGS_TO_TRY},
+    }
     write_private(DEMO, json.dumps(demo, ensure_ascii=False, indent=2) + "\n")
     return demo
 
@@ -191,9 +197,13 @@ def load_demo(household: Household, places: Places) -> dict[str, Any]:
 def welcome(demo: Mapping[str, Any]) -> str:
     """Where to go, as whom, and a line to paste."""
     operator, tenant = demo["operator"], demo["sub_merchants"][0]
-    body = (
+    place = (
         '{"merchant_order_no":"TRY-\'$(date +%s)\'","description":"Latte","amount_fen":1800,'
         '"payer":{"sub_openid":"oTryPayer000000000000001"}}'
+    )
+    give_back = (
+        f'{{"order_id":"{demo["paid_order_id"]}","merchant_refund_no":"BACK-\'$(date +%s)\'",'
+        '"amount_fen":100,"reason":"Cold"}'
     )
     rule = "─" * 78
     return f"""
@@ -205,22 +215,30 @@ def welcome(demo: Mapping[str, Any]) -> str:
                        second factor {operator["totp_secret"]}   now {_code(operator)}
   Sub-merchant pages   {demo["base_url"]}/dashboard/
                        {tenant["staff"]["email"]}   {tenant["staff"]["password"]}
+  A payer's page       {demo["checkout_url"]}
+                       as a QR code {demo["base_url"]}/dashboard/checkout/{demo["checkout_link_id"]}
   API reference        {demo["base_url"]}/api/docs
   WeChat Pay           {demo["simulator_url"]}/   (simulator: pay an order at its cashier there)
 
   {tenant["name"]} ({tenant["sub_mchid"]}), API key
   {tenant["api_key"]}
 
-  Place an order:
+  Place an order, or give money back of one that is paid:
 
-curl -sS {demo["base_url"]}/api/v1/orders \\
-  -H 'Authorization: Bearer {tenant["api_key"]}' \\
-  -H 'Content-Type: application/json' \\
-  -d '{body}'
+{_call(demo, "orders", place)}
+
+{_call(demo, "refunds", give_back)}
 
   Everything scripts need is in var/demo.json.
 {rule}
 """
+
+
+def _call(demo: Mapping[str, Any], what: str, body: str) -> str:
+    return f"""curl -sS {demo["base_url"]}/api/v1/{what} \\
+  -H 'Authorization: Bearer {demo["sub_merchants"][0]["api_key"]}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{body}'"""
 
 
 def _code(operator: Mapping[str, str]) -> str:

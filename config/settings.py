@@ -6,6 +6,7 @@ run` set up under `var/`. Nothing here does I/O beyond reading those files.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -97,6 +98,7 @@ class Settings(BaseModel):
     broker_url: str | None = None
     trusted_proxies: Annotated[int, BeforeValidator(int)] = 0
     webhook_allowed_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    metrics_folder: Path | None = None
 
     @field_validator("database_url")
     @classmethod
@@ -143,6 +145,21 @@ class Settings(BaseModel):
         if text and urlsplit(text).scheme not in schemes:
             raise ValueError(f"must begin with one of {', '.join(schemes)}")
         return text or None
+
+    @field_validator("metrics_folder")
+    @classmethod
+    def _folder_is_absolute(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_absolute():
+            raise ValueError("must be an absolute path")
+        return folder
+
+    @property
+    def counts_folder(self) -> Path:
+        """Where the processes of this installation on this host count together."""
+        if self.metrics_folder is not None:
+            return self.metrics_folder
+        database = make_url(self.database_url).set(password=None).render_as_string()
+        return VAR / f"metrics-{hashlib.sha256(database.encode()).hexdigest()[:12]}"
 
     @property
     def public_host(self) -> str:

@@ -3,7 +3,7 @@
 Without `BROKER_URL` the scheduler runs jobs itself. With it, the scheduler only sends each due
 job's name, and `flask --app wsgi worker` runs it. A message carries nothing else, and the job's
 lease in the database still decides who may run it: a lost message is made up by the next tick, a
-doubled one claims nothing.
+doubled one claims nothing. Loops run beside the jobs, wherever those of their queue run.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from flask import Flask
 
 from config.errors import Unavailable
 from config.logs import get_logger
+from config.loops import start_loops
 from config.scheduler import Job, get_job, run_job
 
-QUEUES = ("critical", "bills")
+QUEUES = ("critical", "webhooks", "bills")
 HEARTBEAT_MS = 30_000  # how long a killed worker's message waits before another gets it
 MAINTENANCE_CHANCE = 50_000
 TIME_LIMIT_MS = 29 * 60 * 1000
@@ -48,6 +49,11 @@ def init_tasks(app: Flask, broker_url: str | None) -> None:
     app.extensions["broker"] = None if broker_url is None else _connected(app, broker_url)
 
 
+def has_broker(app: Flask) -> bool:
+    """Whether work is done elsewhere, by workers."""
+    return app.extensions["broker"] is not None
+
+
 def send_or_run(app: Flask, job: Job) -> None:
     """Hand a due job to a worker, or run it here when there is no broker."""
     broker: Broker | None = app.extensions["broker"]
@@ -68,8 +74,10 @@ def work(app: Flask, queues: Sequence[str] = QUEUES, threads: int = 4) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     worker.start()
+    loops = start_loops(app, queues)
     log.info("worker takes jobs", queues=list(queues), threads=threads)
     stopped.wait()
+    loops.stop()
     worker.stop()
 
 

@@ -1,4 +1,4 @@
-"""How often somebody may guess: tries counted in the database, so that all workers share them.
+"""How often somebody may try: counted in the database, so that all workers share the count.
 
 A try is counted before it is judged. Counting failures afterwards would let a hundred guesses sent
 at once all be judged before the first one counts.
@@ -72,6 +72,27 @@ def count_guess(door: str, account: str, origin: str | None) -> Guess:
     return Guess(tuple(key for key, _ in limits))
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So many tries in a window for each owner; a good one is given back."""
+
+    name: str
+    tries: int
+    window: timedelta
+
+    def spend(self, owner: str) -> int:
+        """Take one try in the caller's transaction; otherwise the seconds until there is one."""
+        key = _key(self.name, owner, "")
+        return 0 if _count(key, self.tries, self.window) else _wait([key])
+
+    def give_back(self, owner: str) -> None:
+        """The try did no harm: it does not count. In the caller's transaction."""
+        spent = update(GuessCount).where(
+            GuessCount.id == _key(self.name, owner, ""), GuessCount.tries > 0
+        )
+        changed_rows(spent.values(tries=GuessCount.tries - 1))
+
+
 def forget_old_guesses() -> dict[str, object]:
     """Drop the counts whose window is over; a job calls this."""
     with transaction():
@@ -79,9 +100,9 @@ def forget_old_guesses() -> dict[str, object]:
         return {"forgotten": changed_rows(old)}
 
 
-def _count(key: str, limit: int) -> bool:
+def _count(key: str, limit: int, window: timedelta = WINDOW) -> bool:
     moment = now()
-    ends = moment + WINDOW
+    ends = moment + window
     ensure_row(GuessCount, {"id": key, "tries": 0, "window_ends_at": ends}, unique=("id",))
     here = update(GuessCount).where(GuessCount.id == key)
     over = here.where(GuessCount.window_ends_at <= moment)

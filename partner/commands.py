@@ -14,7 +14,7 @@ from flask.cli import AppGroup
 
 from config.commands import emit, json_option, shown_time
 from config.vault import Secret
-from partner import credentials, directories, inputs
+from partner import app_secrets, credentials, directories, inputs
 from partner.check import check_partner
 from partner.credentials import get_partner, list_partners
 from partner.errors import Fault, InvalidPartner
@@ -237,6 +237,19 @@ def appid_remove(sp_mchid: str, sp_appid: str, as_json: bool) -> None:
     )
 
 
+@partner.command("appid-secret")
+@click.argument("sp_mchid")
+@click.argument("sp_appid", metavar="APPID")
+@click.option("--secret-file", required=True, type=Path, help="Holds the AppSecret, nothing else.")
+@json_option
+def appid_secret(sp_mchid: str, sp_appid: str, secret_file: Path, as_json: bool) -> None:
+    """Keep the secret of an official account, so that payers on its pages become known."""
+    target = get_partner(sp_mchid)
+    secret = app_secrets.read_app_secret(secret_file)
+    app_secrets.set_app_secret(partner=target, sp_appid=sp_appid, secret=secret)
+    _emit_partner(target, as_json)
+
+
 @directory.command("add")
 @click.argument("sp_mchid")
 @click.argument("url")
@@ -331,6 +344,7 @@ def _lines(shown: dict[str, Any]) -> Sequence[str]:
     return [
         f"{shown['sp_mchid']}  {shown['name']}  {shown['currency']}",
         f"appids        {' '.join(shown['sp_appids'])} (at most {shown['appid_limit']})",
+        f"app secrets   {' '.join(shown['appids_with_secret']) or 'none is set'}",
         *(
             f"merchant key  {key['serial_no']}  {key['state']}  "
             f"until {shown_time(key['expires_at'])}"

@@ -68,6 +68,28 @@ class LastAppid(Conflict):
     code = "last_appid"
 
 
+class InvalidAppSecret(RefusedHere):
+    """What was handed in is no app secret; nothing of it is told."""
+
+    code = "invalid_app_secret"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"Nothing was changed. {problem}. The official account's own platform shows it "
+            "under 开发 → 基本配置 as AppSecret.",
+            field="secret_file",
+        )
+
+
+class AppidUnknown(NotFound):
+    """The appid is not bound where its secret was to be kept."""
+
+    code = "appid_unknown"
+
+    def __init__(self, appid: str) -> None:
+        super().__init__(f"The appid {appid!a} is not bound here. Bind it first.", field="appid")
+
+
 class PartnerWithoutKey(Unavailable):
     """A provider that cannot sign, or cannot open what WeChat Pay sends."""
 

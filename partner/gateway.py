@@ -39,6 +39,7 @@ from partner.numbers import mchid_fault
 from partner.refresh_requests import ask_for_refresh
 from partner.wechatpay.client import WeChatPayClient
 from partner.wechatpay.errors import Distrust, Untrusted
+from partner.wechatpay.resources.refunds import SealingKey
 from partner.wechatpay.sessions import new_session
 from partner.wechatpay.signing import Signer
 from partner.wechatpay.transport import Transport
@@ -49,7 +50,7 @@ _AS_IT_STANDS: Final = {"populate_existing": True}  # not as this session read i
 USER_AGENT: Final = "partner-platform/0.1 (+https://pay.weixin.qq.com/docs/partner/)"
 
 key_loads = metrics.counter(
-    "partner_key_loads_total", "Keys parsed from PEM, by kind; flat once a process is warm.", "kind"
+    "partner_key_loads_total", "Keys parsed from PEM, by kind; flat once all are warm.", "kind"
 )
 
 
@@ -91,6 +92,7 @@ class Credentials:
     signer: Signer
     keys: Mapping[str, RSAPublicKey]  # by what Wechatpay-Serial says
     public_key_id: str | None
+    sealing_key: SealingKey | None
     api_v3_keys: tuple[bytes, ...] = field(repr=False)
     valid_until: datetime | None  # when the first certificate among `keys` runs out
 
@@ -196,7 +198,7 @@ class Gateway:
         transport = self.transport(credentials, verifier, credentials.public_key_id)
         return _Held(
             revision=revision,
-            client=WeChatPayClient(transport, credentials.api_v3_keys),
+            client=WeChatPayClient(transport, credentials.api_v3_keys, credentials.sealing_key),
             key_ring=KeyRing(
                 credentials.partner_id, credentials.sp_mchid, verifier, credentials.api_v3_keys
             ),
@@ -277,12 +279,16 @@ def load_credentials(partner_id: str) -> Credentials:
     signer = Signer(
         sp_mchid, merchant_key.serial_no, load_stored_private_key(merchant_key.private_key)
     )
+    keys = {key.serial: _public_key(key.pem) for key in stored}
+    public_key_id = _newest_public_key_id(stored)
+    sealing = public_key_id or _newest_certificate(stored)
     return Credentials(
         partner_id=partner_id,
         sp_mchid=sp_mchid,
         signer=signer,
-        keys={key.serial: _public_key(key.pem) for key in stored},
-        public_key_id=_newest_public_key_id(stored),
+        keys=keys,
+        public_key_id=public_key_id,
+        sealing_key=None if sealing is None else SealingKey(sealing, keys[sealing]),
         api_v3_keys=api_v3_keys,
         valid_until=min((key.expires_at for key in stored if key.expires_at), default=None),
     )
@@ -323,6 +329,12 @@ def _keys_in_force(partner_id: str) -> list[WeChatPayKey]:
 def _newest_public_key_id(stored: Iterable[WeChatPayKey]) -> str | None:
     ids = [key.serial for key in stored if key.kind is WeChatPayKeyKind.PUBLIC_KEY]
     return ids[-1] if ids else None
+
+
+def _newest_certificate(stored: Iterable[WeChatPayKey]) -> str | None:
+    held = [key for key in stored if key.kind is WeChatPayKeyKind.CERTIFICATE]
+    newest = max(held, key=lambda key: key.effective_at or key.created_at, default=None)
+    return None if newest is None else newest.serial
 
 
 def _public_key(pem: str) -> RSAPublicKey:

@@ -8,7 +8,6 @@ from typing import Final
 
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from prometheus_client import Gauge
 
 from config import metrics
 from config.clock import now
@@ -24,11 +23,10 @@ from partner.refresh_requests import due_for_refresh
 LOOK_EVERY_SECONDS: Final = 60
 
 log = get_logger(__name__)
-expiring = Gauge(
-    "platform_partner_keys_expiring",
+expiring = metrics.gauge(
+    "partner_keys_expiring",
     "Keys in use that run out within thirty days, or have run out, by kind.",
-    ["kind"],
-    registry=metrics.registry,
+    "kind",
 )
 
 

@@ -63,6 +63,9 @@ class PartnerAppid(Base):
     partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id"))
     sp_appid: Mapped[str] = mapped_column(identifier(32))
     position: Mapped[int]
+    app_secret_sealed: Mapped[str | None] = mapped_column(long_text())  # to learn openids with
+
+    app_secret = Sealed("app_secret_sealed")
 
 
 class MerchantKey(Base):

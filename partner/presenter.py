@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from config.clock import now
 from config.database import db
+from partner.app_secrets import appids_with_secret
 from partner.credentials import appids_of
 from partner.directories import in_force_at, list_directories
 from partner.models import (
@@ -53,6 +54,7 @@ def present_partner(partner: Partner) -> dict[str, Any]:
     """Everything about a provider that may be shown."""
     return {
         **present_summary(partner),
+        "appids_with_secret": appids_with_secret(partner.id),
         "appid_limit": partner.appid_limit,
         "bill_scope": partner.bill_scope,
         "merchant_keys": [_merchant_key(row) for row in _merchant_keys(partner.id)],

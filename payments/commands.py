@@ -1,4 +1,4 @@
-"""`flask orders …` and `flask notifications …`."""
+"""`flask orders …` and `flask notifications …`; `flask refunds …` is registered with them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from payments.orders.presenter import present_order
 from payments.orders.queries import get_order
 from payments.orders.sweep import sweep_due
 from payments.orders.sync import sync_order
+from payments.refunds.commands import refunds
 from submerchants.tenancy import across_tenants, acting_for
 
 LISTED = 100
@@ -27,6 +28,7 @@ notifications = AppGroup("notifications", help="WeChat Pay's notifications in th
 def register(app: Flask) -> None:
     """Give the application these commands."""
     app.cli.add_command(orders)
+    app.cli.add_command(refunds)
     app.cli.add_command(notifications)
 
 

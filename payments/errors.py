@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from config.errors import AppError, Conflict, RefusedHere, TooFast, Unavailable
 from partner.wechatpay.errors import FREQUENCY_LIMITED, OutcomeUnknown, Refused
+from submerchants.doctor.explain import explain, explain_kept, explain_refusal
 
 ASK_AGAIN_SECONDS = 5
 
@@ -50,6 +53,51 @@ class OrderAlreadyPaid(Conflict):
         )
 
 
+class NoPayParams(Conflict):
+    """Asked for a page's parameters of an order that needs no page."""
+
+    code = "no_pay_params"
+
+    def __init__(self, *, order_id: str) -> None:
+        super().__init__(
+            "A payment by code has no parameters: it was charged when it was placed. Sync the "
+            "order to learn what became of it.",
+            order_id=order_id,
+        )
+
+
+class NoQrCode(Conflict):
+    """Asked for a QR code where there is none to scan."""
+
+    code = "no_qr_code"
+
+    def __init__(self, message: str, *, order_id: str) -> None:
+        super().__init__(message, order_id=order_id)
+
+
+class OnlyReversible(Conflict):
+    """WeChat Pay does not close a payment by code."""
+
+    code = "order_only_reversible"
+
+    def __init__(self, *, order_id: str) -> None:
+        super().__init__(
+            "A payment by code is reversed, not closed: POST /orders/{id}/reverse. Mind that "
+            "reversing gives the money back if the payer has paid by then. Left alone, the order "
+            "is reversed at its expires_at unless it is paid.",
+            order_id=order_id,
+        )
+
+
+class NotReversible(Conflict):
+    """Asked to reverse what WeChat Pay, or a refund, does not let be reversed."""
+
+    code = "order_not_reversible"
+
+    def __init__(self, message: str, *, order_id: str, wait_seconds: int | None = None) -> None:
+        super().__init__(message, retry_after_seconds=wait_seconds, order_id=order_id)
+
+
 class OrderMoveRefused(Conflict):
     """A move that the table of states does not know."""
 
@@ -73,15 +121,31 @@ class CurrencyNotSettled(RefusedHere):
 
 
 class TradeTypeNotSupported(RefusedHere):
-    """A way to pay that WeChat Pay has and the platform does not offer yet."""
+    """A way to pay that WeChat Pay has and the platform does not offer, or none at all."""
 
     code = "trade_type_not_supported"
 
     def __init__(self, *, trade_type: str) -> None:
         super().__init__(
-            "Orders are placed as JSAPI for now. Leave trade_type out or send JSAPI.",
+            "There is no such way to pay here. Send JSAPI (also for mini programs), NATIVE, MWEB "
+            "(or H5), APP or MICROPAY (or CODEPAY).",
             field="trade_type",
             trade_type=trade_type,
+        )
+
+
+class FieldsDoNotFit(RefusedHere):
+    """The order misses what its way to pay needs, or names what that has no place for."""
+
+    code = "fields_do_not_fit_trade_type"
+
+    def __init__(self, *, trade_type: str, problems: Sequence[tuple[str, str]]) -> None:
+        named = ", ".join(field for field, _ in problems)
+        super().__init__(
+            f"These fields do not fit an order of {trade_type}: {named}. Send what it needs, leave "
+            "out what it does not take, or choose another trade_type.",
+            field=problems[0][0],
+            fields=[{"field": field, "problem": problem} for field, problem in problems],
         )
 
 
@@ -99,16 +163,35 @@ class AppidNotBound(RefusedHere):
         )
 
 
+class AppidOfAnotherKind(RefusedHere):
+    """The appid is bound, and is not what this way to pay runs in."""
+
+    code = "sub_appid_of_another_kind"
+
+    def __init__(self, *, sub_appid: str, kind: str, trade_type: str, kinds: Sequence[str]) -> None:
+        wanted = " or ".join(kinds)
+        super().__init__(
+            f"An order of {trade_type} needs an appid of the kind {wanted}, and {sub_appid} is "
+            f"bound as {kind}. Send another sub_appid, or ask your service provider to bind one of "
+            "that kind, or to bind this one as what it really is.",
+            field="sub_appid",
+            sub_appid=sub_appid,
+            kind=kind,
+        )
+
+
 class PageNotCovered(RefusedHere):
     """WeChat would refuse to open its cashier on this page."""
 
     code = "page_not_covered"
 
-    def __init__(self, *, page_url: str, explanation: str) -> None:
+    def __init__(self, *, page_url: str, explanation: str, to_enter: Sequence[str]) -> None:
         super().__init__(
             f"No payment directory in force covers this page: {explanation}",
             field="page_url",
             page_url=page_url,
+            to_enter=list(to_enter),
+            finding=explain(message="当前页面的URL未注册").as_dict(),
         )
 
 
@@ -137,7 +220,22 @@ class WeChatPayRefused(AppError):
             f"WeChat Pay refused: {refusal.message or refusal.code}. Nothing was charged. "
             "Mend what it names, then repeat the request.",
             wechatpay=present_refusal(refusal),
+            finding=explain_refusal(refusal).as_dict(),
             **detail,
+        )
+
+
+class PaymentCodeRefused(WeChatPayRefused):
+    """WeChat Pay did not take a payment by code; number and code are spent."""
+
+    code = "payment_code_refused"
+
+    def __init__(self, refusal: Refused, **detail: Any) -> None:
+        super().__init__(refusal, **detail)
+        self.message = (
+            f"WeChat Pay did not take this payment: {refusal.message or refusal.code}. Nothing was "
+            "charged and the order is closed. Place a new one, with a new merchant_order_no and a "
+            "code the payer shows anew."
         )
 
 
@@ -151,6 +249,7 @@ class WeChatPayBusy(TooFast):
             "WeChat Pay takes no more requests just now. Repeat the same request in a moment.",
             retry_after_seconds=ASK_AGAIN_SECONDS,
             wechatpay=present_refusal(refusal),
+            finding=explain_refusal(refusal).as_dict(),
             **detail,
         )
 
@@ -185,3 +284,11 @@ def present_refusal(refusal: Refused) -> dict[str, object]:
         "message": refusal.message,
         "request_id": refusal.request_id,
     }
+
+
+def present_kept_refusal(last_refusal: str | None) -> dict[str, object] | None:
+    """The refusal a row keeps, as its tenant sees it: WeChat Pay's words, and what to mend."""
+    if last_refusal is None:
+        return None
+    finding = explain_kept(last_refusal).as_dict()
+    return {"wechatpay": json.loads(last_refusal), "finding": finding}

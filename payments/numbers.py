@@ -12,9 +12,17 @@ from datetime import datetime
 from config.clock import BEIJING
 from config.identifiers import random_letters
 
+# What WeChat Pay takes as a number of a refund, whoever makes it.
+OUT_REFUND_NO = r"^[A-Za-z0-9_\-|*@]{1,64}$"
+
 _RANDOM_LETTERS = 20
 
 
 def new_out_trade_no(moment: datetime) -> str:
     """A number for one order: `T`, the Beijing day, 20 random letters; 29 characters."""
     return f"T{moment.astimezone(BEIJING):%Y%m%d}{random_letters(_RANDOM_LETTERS)}"
+
+
+def new_out_refund_no(moment: datetime) -> str:
+    """A number for one refund: `R`, the Beijing day, 20 random letters; 29 characters."""
+    return f"R{moment.astimezone(BEIJING):%Y%m%d}{random_letters(_RANDOM_LETTERS)}"

@@ -7,7 +7,7 @@ The tenant is whoever the key belongs to; nothing in a request can change that.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, TypeVar, cast
@@ -18,12 +18,11 @@ from flask import Flask, Response, current_app, g, request
 from config.answers import declare_access
 from config.audit import SYSTEM, Actor, set_actor
 from partner.models import Partner
-from submerchants.api_keys.models import ApiKey
-from submerchants.api_keys.verify import find_key, may_come_from, note_use
+from submerchants.api_keys.verify import FoundKey, find_key, may_come_from, note_use
 from submerchants.errors import AddressNotAllowed, BadApiKey, ScopeMissing, Suspended
 from submerchants.permissions import Permission as Permission
 from submerchants.tenancy import enter_tenant, leave_tenant
-from submerchants.tenants.models import SubMerchant, TenantState
+from submerchants.tenants.models import AppidKind, SubMerchant, TenantState
 
 REALM: Final = 'Bearer realm="sub-merchant API"'
 _DEMAND: Final = "tenant_demand"
@@ -38,6 +37,7 @@ class Caller:
 
     sub_merchant: SubMerchant
     partner: Partner
+    sub_appids: Mapping[str, AppidKind]  # bound to the sub-merchant, the default first
     api_key_id: str
     scopes: frozenset[str]
 
@@ -90,7 +90,7 @@ def _check_caller() -> None:
 
 
 def _admit(demand: _Demand) -> None:
-    key, sub_merchant, partner = _authenticated()
+    key, sub_merchant, partner, sub_appids = _authenticated()
     if not may_come_from(key, request.remote_addr):
         raise AddressNotAllowed
     scopes = frozenset(key.scopes.split())
@@ -106,10 +106,10 @@ def _admit(demand: _Demand) -> None:
     origin = request.remote_addr or ""
     set_actor(Actor(kind="api_key", id=key.id, name=key.label, origin=origin))
     structlog.contextvars.bind_contextvars(sub_mchid=sub_merchant.sub_mchid, api_key_id=key.id)
-    g.caller = Caller(sub_merchant, partner, key.id, scopes)
+    g.caller = Caller(sub_merchant, partner, sub_appids, key.id, scopes)
 
 
-def _authenticated() -> tuple[ApiKey, SubMerchant, Partner]:
+def _authenticated() -> FoundKey:
     header = request.headers.get("Authorization", "")
     scheme, _, presented = header.partition(" ")
     found = None
@@ -118,7 +118,7 @@ def _authenticated() -> tuple[ApiKey, SubMerchant, Partner]:
     if found is None:
         g.challenge = REALM if not header else f'{REALM}, error="invalid_token"'
         raise BadApiKey
-    g.api_key_used = found[0]
+    g.api_key_used = found.key
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -11,6 +12,7 @@ from flask.cli import AppGroup
 
 from config.commands import emit, json_option, shown_time
 from config.rekeying import hand_over_crossing
+from partner.app_secrets import read_app_secret
 from partner.credentials import get_partner
 from submerchants.api_keys.issue import issue_key, list_keys, revoke_key_as_provider
 from submerchants.directories.configure import (
@@ -27,7 +29,7 @@ from submerchants.presenter import (
     present_with_directories,
 )
 from submerchants.tenancy import across_tenants
-from submerchants.tenants import bindings
+from submerchants.tenants import app_secrets, bindings
 from submerchants.tenants.models import SubMerchant
 from submerchants.tenants.queries import (
     bindings_by_sub_merchant,
@@ -151,6 +153,22 @@ def appid_remove(sub_mchid: str, sub_appid: str, sp_mchid: str | None, as_json: 
     _emit_sub_merchant(row, as_json)
 
 
+@submerchant.command("appid-secret")
+@click.argument("sub_mchid")
+@click.argument("sub_appid", metavar="APPID")
+@click.option("--secret-file", required=True, type=Path, help="Holds the AppSecret, nothing else.")
+@under_option
+@json_option
+def appid_secret(
+    sub_mchid: str, sub_appid: str, secret_file: Path, sp_mchid: str | None, as_json: bool
+) -> None:
+    """Keep the secret of an appid, so that payers on its pages become known."""
+    row = get_sub_merchant(sub_mchid, sp_mchid)
+    secret = read_app_secret(secret_file)
+    app_secrets.set_app_secret(sub_merchant=row, sub_appid=sub_appid, secret=secret)
+    _emit_sub_merchant(row, as_json)
+
+
 @directory.command("add")
 @click.argument("sub_mchid")
 @click.argument("url")
@@ -194,7 +212,7 @@ def directory_remove(sub_mchid: str, url: str, sp_mchid: str | None, as_json: bo
 def directory_check(sub_mchid: str, url: str, sp_mchid: str | None, as_json: bool) -> None:
     """Which directory covers a page, or why none does."""
     verdict = directory_for(get_sub_merchant(sub_mchid, sp_mchid), url)
-    emit({"page_url": url, **verdict.as_dict()}, as_json, [verdict.explanation])
+    emit({"page_url": url, **verdict.as_dict()}, as_json, verdict.lines())
 
 
 @apikey.command("issue")
@@ -258,7 +276,10 @@ def revoke(key_id: str, as_json: bool) -> None:
 
 def _emit_sub_merchant(row: SubMerchant, as_json: bool) -> None:
     shown = present_with_directories(row)
-    appids = [f"{each['sub_appid']} ({each['kind']})" for each in shown["sub_appids"]]
+    appids = [
+        f"{each['sub_appid']} ({each['kind']}{', with secret' if each['has_app_secret'] else ''})"
+        for each in shown["sub_appids"]
+    ]
     lines = [
         f"{shown['sub_mchid']}  {shown['name']}  {shown['state']}  under {shown['sp_mchid']}",
         f"appids      {', '.join(appids) or 'none of its own; the provider has some'}",

@@ -38,8 +38,13 @@ def present_with_directories(row: SubMerchant) -> dict[str, Any]:
 
 
 def present_binding(row: Binding) -> dict[str, Any]:
-    """An appid and what it is."""
-    return {"sub_appid": row.sub_appid, "kind": row.kind.lower(), "is_default": row.position == 0}
+    """An appid and what it is; of its secret only whether it is set."""
+    return {
+        "sub_appid": row.sub_appid,
+        "kind": row.kind.lower(),
+        "is_default": row.position == 0,
+        "has_app_secret": row.app_secret_sealed is not None,
+    }
 
 
 def present_directory(row: PaymentDirectory) -> dict[str, Any]:

@@ -79,6 +79,17 @@ def leave_tenant() -> None:
     _scope.set(None)
 
 
+def tenant_in_scope() -> str | None:
+    """Whose rows may be seen here; None across all tenants. Raises NoTenant where nobody said.
+
+    For tables of lower floors, whose rows name a tenant but which know no scope.
+    """
+    scope = _scope.get()
+    if scope is None:
+        raise NoTenant("Nobody said for which tenant.")
+    return scope.sub_merchant_id
+
+
 @contextmanager
 def _scoped(scope: _Scope) -> Iterator[None]:
     token = _scope.set(scope)

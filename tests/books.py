@@ -10,6 +10,7 @@ from config.audit import AuditEntry
 from config.database import db, release
 from payments.notifications.models import InboxEntry
 from payments.orders.models import Order
+from payments.refunds.models import Refund, RefundTask
 from payments.webhooks.models import WebhookEvent
 from submerchants.tenancy import across_tenants
 
@@ -24,6 +25,23 @@ def order_now(order: Order) -> Order:
 def all_orders() -> list[Order]:
     with across_tenants("a test looks at all books"):
         query = select(Order).order_by(Order.created_at, Order.id)
+        return _fresh(list(db.session.scalars(query.execution_options(populate_existing=True))))
+
+
+def refund_now(refund: Refund) -> Refund:
+    """The refund as the database has it at this moment."""
+    return next(row for row in all_refunds() if row.id == refund.id)
+
+
+def all_refunds() -> list[Refund]:
+    with across_tenants("a test looks at all books"):
+        query = select(Refund).order_by(Refund.created_at, Refund.id)
+        return _fresh(list(db.session.scalars(query.execution_options(populate_existing=True))))
+
+
+def all_refund_tasks() -> list[RefundTask]:
+    with across_tenants("a test looks at all books"):
+        query = select(RefundTask).order_by(RefundTask.opened_at, RefundTask.id)
         return _fresh(list(db.session.scalars(query.execution_options(populate_existing=True))))
 
 

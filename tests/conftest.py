@@ -8,6 +8,7 @@ application, both without a socket; nothing of ours is replaced.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextvars
 import os
@@ -51,8 +52,9 @@ WECHATPAY_FALLBACK_URL = "http://wechatpay-backup.localhost"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever touches a database runs on all of them, unless it says that it looks at one."""
     if "database_engine" in metafunc.fixturenames:
-        only_sqlite = metafunc.definition.get_closest_marker("sqlite_only")
-        metafunc.parametrize("database_engine", ENGINES[:1] if only_sqlite else ENGINES)
+        marked = metafunc.definition.get_closest_marker
+        only = [engine for engine in ENGINES if marked(f"{engine}_only")]
+        metafunc.parametrize("database_engine", only or ENGINES)
 
 
 def missing(what: str) -> None:
@@ -106,6 +108,8 @@ def variables() -> dict[str, str]:
         "PUBLIC_BASE_URL": PLATFORM_URL,
         "WECHATPAY_BASE_URL": WECHATPAY_URL,
         "WECHATPAY_FALLBACK_BASE_URL": WECHATPAY_FALLBACK_URL,
+        "WEIXIN_OPEN_BASE_URL": WECHATPAY_URL,
+        "WEIXIN_API_BASE_URL": WECHATPAY_URL,
     }
 
 
@@ -266,3 +270,18 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=path, args=list(LAUNCH_ARGUMENTS))
         yield opened
         opened.close()
+
+
+@pytest.fixture(autouse=True)
+def browsers_loop_is_out_of_the_way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let every other test of this worker run loops of its own.
+
+    Playwright keeps its loop marked as running in this thread from the first browser test on.
+    """
+    if "browser" in request.fixturenames:
+        yield
+        return
+    kept = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(kept)

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from partner.simulator import keys
 from partner.simulator.simulator import Simulator
 from payments.orders.models import Order
+from payments.refunds.models import Refund
 
 
 def paid_content(order: Order, **changes: Any) -> dict[str, Any]:
@@ -40,18 +41,51 @@ def paid_content(order: Order, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None}
 
 
-def envelope(simulator: Simulator, content: object, **changes: Any) -> bytes:
+def refund_content(refund: Refund, status: str = "SUCCESS", **changes: Any) -> dict[str, Any]:
+    """What WeChat Pay says of this refund; a change of None leaves the field out."""
+    content: dict[str, Any] = {
+        "sp_mchid": refund.sp_mchid,
+        "sub_mchid": refund.sub_mchid,
+        "out_trade_no": refund.out_trade_no,
+        "transaction_id": refund.transaction_id,
+        "out_refund_no": refund.out_refund_no,
+        "refund_id": refund.refund_id or f"503{uuid.uuid4().int % 10**25:025}",
+        "refund_status": status,
+        "success_time": "2026-03-02T09:00:20+08:00" if status == "SUCCESS" else None,
+        "user_received_account": "支付用户零钱",
+        "amount": {
+            "total": refund.total_fen,
+            "refund": refund.amount_fen,
+            "payer_total": refund.total_fen,
+            "payer_refund": refund.amount_fen,
+        },
+        **changes,
+    }
+    return {name: value for name, value in content.items() if value is not None}
+
+
+def notify_refund(client: Any, simulator: Simulator, content: Any, **changes: Any) -> TestResponse:
+    """Post a genuine notification about a refund."""
+    event_type = f"REFUND.{content['refund_status']}"
+    return notify(
+        client, simulator, content, kind="refund", **{"event_type": event_type, **changes}
+    )
+
+
+def envelope(
+    simulator: Simulator, content: object, *, kind: str = "transaction", **changes: Any
+) -> bytes:
     """The sealed body of a notification with this content."""
     api_v3_key = (simulator.home / "api_v3_key").read_text()
     plaintext = content if isinstance(content, bytes) else json.dumps(content).encode()
-    sealed = keys.seal_resource(api_v3_key, plaintext, "transaction")
+    sealed = keys.seal_resource(api_v3_key, plaintext, kind)
     body = {
         "id": str(uuid.uuid4()),
         "create_time": "2026-03-01T12:01:03+08:00",
         "resource_type": "encrypt-resource",
         "event_type": "TRANSACTION.SUCCESS",
         "summary": "支付成功",
-        "resource": {"original_type": "transaction", **sealed},
+        "resource": {"original_type": kind, **sealed},
         **changes,
     }
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 
@@ -48,7 +49,7 @@ class Program:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *self.command],
                 cwd=ROOT,
-                env={**os.environ, **self.environment},
+                env=_told(self.environment, self.log.parent),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -135,18 +136,24 @@ def scheduler(environment: Mapping[str, str], log: Path) -> Program:
 
 def run_flask(environment: Mapping[str, str], *command: str) -> str:
     """One `flask` command to its end; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", *command],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *command],
+            cwd=ROOT,
+            env=_told(environment, Path(folder)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _told(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """The environment of one program; unless told, it counts in this folder and not in `var/`."""
+    return {**os.environ, "METRICS_FOLDER": str(folder / "metrics"), **environment}
 
 
 def cpu_seconds(pids: list[int]) -> float:

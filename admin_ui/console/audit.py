@@ -1,13 +1,12 @@
-"""The audit trail, to read."""
+"""The audit trail of all tenants and of the platform itself, and how its chain stands."""
 
 from __future__ import annotations
 
-from flask import render_template, request
-
 from admin_ui.access import operator_page
+from admin_ui.audit_pages import audit_page
 from admin_ui.console import blueprint
-from admin_ui.reading.trail import trail
-from admin_ui.wording import actor_name
+from admin_ui.reading.chosen import sub_merchant_choices
+from config.audit import chain_end
 from partner.operators.roles import OperatorPermission
 
 
@@ -15,6 +14,4 @@ from partner.operators.roles import OperatorPermission
 @operator_page(OperatorPermission.SEE_AUDIT)
 def audit() -> str:
     """Who did what to which thing, newest first."""
-    object_id = request.args.get("object", "").strip()[:64]
-    page = trail(object_id, request.args.get("cursor", type=int))
-    return render_template("audit/list.html", page=page, object_id=object_id, actor_name=actor_name)
+    return audit_page("console", sub_merchant_choices(), chain_end())

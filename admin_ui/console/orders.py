@@ -9,7 +9,7 @@ from flask import Response
 from admin_ui.access import operator_page
 from admin_ui.console import blueprint
 from admin_ui.order_pages import chosen_orders, order_export, order_list_page, order_page
-from admin_ui.reading.order_list import sub_merchant_choices
+from admin_ui.reading.chosen import sub_merchant_choices
 from partner.operators.roles import OperatorPermission
 from payments.orders.models import Order
 from submerchants.tenancy import across_tenants

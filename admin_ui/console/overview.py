@@ -7,7 +7,10 @@ from flask import current_app, render_template
 from admin_ui.access import operator_page
 from admin_ui.console import blueprint
 from admin_ui.reading import days, figures, inbox
-from admin_ui.reading.order_list import Chosen, listed
+from admin_ui.reading.chosen import Chosen
+from admin_ui.reading.endpoints import in_trouble
+from admin_ui.reading.order_list import listed
+from admin_ui.reading.refund_list import waiting_tasks
 from partner.operators.roles import OperatorPermission
 from payments.notifications.models import InboxState
 
@@ -31,6 +34,8 @@ def overview() -> str:
         waiting=inbox.latest_waiting(SHOWN_WAITING),
         differing=days.open_differences(),
         keys=figures.expiring_keys(),
+        stuck_refunds=waiting_tasks(),
+        endpoints=in_trouble(),
         week=days.last_week(),
         newest=newest.orders[:SHOWN_ORDERS],
         names=newest.names,

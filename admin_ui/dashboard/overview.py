@@ -7,7 +7,8 @@ from flask import current_app, render_template
 from admin_ui.access import staff_page
 from admin_ui.dashboard import blueprint
 from admin_ui.reading import days, figures
-from admin_ui.reading.order_list import Chosen, listed
+from admin_ui.reading.chosen import Chosen
+from admin_ui.reading.order_list import listed
 from submerchants.staff.roles import StaffPermission
 
 SHOWN_ORDERS = 8

@@ -1,23 +1,25 @@
-"""What happened to one order, in order: our audit trail, WeChat Pay's notifications, our events."""
+"""What happened to an order or a refund, in order: audit trail, notifications, our events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from config.audit import AuditEntry
 from config.database import db
 from payments.notifications.models import InboxEntry, InboxState
 from payments.orders.models import Order
+from payments.refunds.models import Refund
 from payments.webhooks.models import WebhookEvent
 
 MAX_MOMENTS = 200
-EVENT_TYPES = ("order.paid", "order.closed")
+ORDER_EVENTS = ("order.paid", "order.closed", "order.reversed")
+REFUND_EVENTS = ("refund.succeeded", "refund.abnormal", "refund.closed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,15 @@ _TONES = {
     "order.closed": "idle",
     "order.refused": "bad",
     "order.unknown": "warn",
+    "order.reversal_asked": "warn",
+    "order.reversed": "bad",
+    "refund.requested": "info",
+    "refund.waiting": "warn",
+    "refund.processing": "info",
+    "refund.succeeded": "good",
+    "refund.abnormal": "bad",
+    "refund.another_way": "info",
+    "refund.closed": "idle",
 }
 _NOTIFICATION_TONES = {
     InboxState.APPLIED: "good",
@@ -52,16 +63,28 @@ _NOTIFICATION_TONES = {
 }
 
 
-def order_timeline(order: Order) -> list[Moment]:
-    """Everything known of the order, oldest first."""
-    moments = [*_audit(order), *_notifications(order), *_events(order)]
+def order_timeline(order: Order, refunds: Sequence[Refund] = ()) -> list[Moment]:
+    """Everything known of the order and of its refunds, oldest first."""
+    ids = [order.id, *(refund.id for refund in refunds)]
+    told = _events(order.sub_merchant_id, order.id, ORDER_EVENTS)
+    return _in_order(_audit(ids), _notifications(order), told)
+
+
+def refund_timeline(refund: Refund) -> list[Moment]:
+    """Everything known of one refund, oldest first."""
+    told = _events(refund.sub_merchant_id, refund.id, REFUND_EVENTS)
+    return _in_order(_audit([refund.id]), told)
+
+
+def _in_order(*kinds: Iterator[Moment]) -> list[Moment]:
+    moments = [moment for kind in kinds for moment in kind]
     return sorted(moments, key=lambda moment: (moment.at, moment.place))
 
 
-def _audit(order: Order) -> Iterator[Moment]:
+def _audit(object_ids: Sequence[str]) -> Iterator[Moment]:
     entries = db.session.scalars(
         select(AuditEntry)
-        .where(AuditEntry.object_id == order.id, AuditEntry.object_kind == "order")
+        .where(AuditEntry.object_id.in_(object_ids))
         .order_by(AuditEntry.id)
         .limit(MAX_MOMENTS)
     )
@@ -94,13 +117,17 @@ def _notifications(order: Order) -> Iterator[Moment]:
         )
 
 
-def _events(order: Order) -> Iterator[Moment]:
-    keys = [f"{name}:{order.id}" for name in EVENT_TYPES]
+def _events(sub_merchant_id: str, object_id: str, types: Sequence[str]) -> Iterator[Moment]:
+    # Keys are `type:id`, with `:n` behind it where a thing may happen again. The range of each type
+    # is a stretch of the unique key.
+    stretches = [
+        WebhookEvent.event_key.between(f"{name}:{object_id}", f"{name}:{object_id}:~")
+        for name in types
+    ]
     events = db.session.scalars(
-        select(WebhookEvent).where(
-            WebhookEvent.sub_merchant_id == order.sub_merchant_id,
-            WebhookEvent.event_key.in_(keys),
-        )
+        select(WebhookEvent)
+        .where(WebhookEvent.sub_merchant_id == sub_merchant_id, or_(*stretches))
+        .limit(MAX_MOMENTS)
     )
     for event in events:
         yield Moment(

@@ -13,10 +13,15 @@ class OperatorPermission(enum.StrEnum):
     SEE_FIGURES = "figures:read"
     SEE_ORDERS = "orders:read"
     EXPORT_ORDERS = "orders:export"
+    SEE_REFUNDS = "refunds:read"
+    MAKE_REFUNDS = "refunds:write"
     SEE_NOTIFICATIONS = "notifications:read"
     REPLAY_NOTIFICATIONS = "notifications:replay"
     SEE_RECONCILIATIONS = "reconciliations:read"
     SEE_SUB_MERCHANTS = "sub_merchants:read"
+    DIAGNOSE = "sub_merchants:diagnose"
+    SEE_WEBHOOKS = "webhooks:read"
+    RESEND_WEBHOOKS = "webhooks:resend"
     SEE_AUDIT = "audit:read"
 
 
@@ -33,18 +38,29 @@ _READING = frozenset(
     {
         OperatorPermission.SEE_FIGURES,
         OperatorPermission.SEE_ORDERS,
+        OperatorPermission.SEE_REFUNDS,
         OperatorPermission.SEE_NOTIFICATIONS,
         OperatorPermission.SEE_RECONCILIATIONS,
         OperatorPermission.SEE_SUB_MERCHANTS,
+        OperatorPermission.SEE_WEBHOOKS,
     }
 )
 
 PERMISSIONS: Mapping[OperatorRole, frozenset[OperatorPermission]] = MappingProxyType(
     {
         OperatorRole.ADMIN: frozenset(OperatorPermission),
-        OperatorRole.SUPPORT: _READING | {OperatorPermission.REPLAY_NOTIFICATIONS},
+        OperatorRole.SUPPORT: _READING
+        | {
+            OperatorPermission.REPLAY_NOTIFICATIONS,
+            OperatorPermission.DIAGNOSE,
+            OperatorPermission.RESEND_WEBHOOKS,
+        },
         OperatorRole.FINANCE: _READING
-        | {OperatorPermission.EXPORT_ORDERS, OperatorPermission.SEE_AUDIT},
+        | {
+            OperatorPermission.EXPORT_ORDERS,
+            OperatorPermission.MAKE_REFUNDS,
+            OperatorPermission.SEE_AUDIT,
+        },
         OperatorRole.VIEWER: _READING,
     }
 )

@@ -76,6 +76,23 @@ def give_code(*, session: LoginSession, code: str, origin: str) -> Secret:
         return begin_session(PersonKind.OPERATOR, operator.id, is_proven=True, origin=origin)
 
 
+def prove_again(*, operator: Operator, code: str) -> None:
+    """Make sure that it is still the operator who sits there, before money moves.
+
+    Uses the code up, like signing in does. Raises SignInRefused, TooManyTries.
+    """
+    guess = count_guess(CODE_DOOR, operator.id, None)
+    step = matching_step(operator.totp_secret, code, at=now(), after=operator.last_totp_step)
+    with transaction():
+        if step is None or not _use_up(operator, step):
+            _record(operator, "operator.proof_refused", "refused")
+        else:
+            guess.was_right()
+            _record(operator, "operator.proved_again", "done")
+            return
+    raise SignInRefused
+
+
 def get_active_operator(operator_id: str) -> Operator | None:
     """The operator, unless disabled or gone."""
     operator = db.session.get(Operator, operator_id)

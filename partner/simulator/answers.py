@@ -44,6 +44,13 @@ def signing_key(ring: KeyRing, provider: Provider, asked_serial: str | None) -> 
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """What was asked is under way: asking the same again tells more."""
+
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Signature:
     """The five Wechatpay-* headers over one body."""
 
@@ -79,11 +86,18 @@ def spoiled(value: str) -> str:
 
 
 def signed_answer(
-    document: dict[str, Any] | None, key: SigningKey, wire_time: float, fault: Fault | None
+    document: dict[str, Any] | Accepted | None,
+    key: SigningKey,
+    wire_time: float,
+    fault: Fault | None,
 ) -> Response:
-    """200 with the document, or 204 without; signed, unless a fault wants it otherwise."""
+    """200 with the document (202 when it is not the end), or 204 without; signed, unless a fault
+    wants it otherwise."""
+    status = 204 if document is None else 200
+    if isinstance(document, Accepted):
+        status, document = 202, document.document
     body = b"" if document is None else compact_json(document)
-    response = Response(body, 204 if document is None else 200)
+    response = Response(body, status)
     if document is not None:
         response.headers["Content-Type"] = JSON_TYPE
     else:

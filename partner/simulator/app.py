@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 
-from partner.simulator.answers import refused, request_id, signed_answer, signing_key
+from partner.simulator.answers import Accepted, refused, request_id, signed_answer, signing_key
 from partner.simulator.authorization import WireRequest, admit, raw_target
 from partner.simulator.clock import rfc3339
 from partner.simulator.fault_layer import FAULT_KEY, FaultLayer
 from partner.simulator.merchants import Provider
-from partner.simulator.order_fields import PRODUCTS
+from partner.simulator.order_fields import CODE, PRODUCTS
 from partner.simulator.orders import present
+from partner.simulator.refund_life import present as present_refund
 from partner.simulator.refusals import Refusal, param_error
 from partner.simulator.security import certificates
+from partner.simulator.sessions import told
 
 if TYPE_CHECKING:
     from partner.simulator.world import World
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 1024 * 1024
 KEPT_REQUESTS: Final = 2000
 PARTNER: Final = "/v3/pay/partner/transactions"
+REFUNDS: Final = "/v3/refund/domestic/refunds"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Asked:
         return key is world.ring.public_key
 
 
-Answer = dict[str, Any] | Response | None
+Answer = dict[str, Any] | Accepted | Response | None
 Handler = Callable[..., Answer]
 
 
@@ -60,6 +63,8 @@ def create_api(world: World) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.register_error_handler(HTTPException, _bare)
     _orders(app, world)
+    _payment_codes(app, world)
+    _refunds(app, world)
     _security(app, world)
     _bills(app, world)
     app.after_request(_recorder(world.requests))
@@ -72,8 +77,8 @@ def _orders(app: Flask, world: World) -> None:
 
     def place(asked: Asked, product: str) -> Answer:
         public_key = asked.wants_public_key(world)
-        prepay_id = orders.place(asked.provider, PRODUCTS[product], asked.body, public_key)
-        return {"prepay_id": prepay_id}
+        session = orders.place(asked.provider, PRODUCTS[product], asked.body, public_key)
+        return told(PRODUCTS[product], session, request.host_url)
 
     def by_number(asked: Asked, out_trade_no: str) -> Answer:
         found = ledger.find(asked.provider.sp_mchid, out_trade_no)
@@ -91,11 +96,50 @@ def _orders(app: Flask, world: World) -> None:
         raise param_error("受理机构必须传入sub_mch_id", number=268443704)
 
     for name in PRODUCTS:
-        _route(app, world, "POST", f"{PARTNER}/{name}", place, product=name)
+        if name != CODE.name:
+            _route(app, world, "POST", f"{PARTNER}/{name}", place, product=name)
         _route(app, world, "POST", f"/v3/pay/transactions/{name}", direct, product=name)
     _route(app, world, "GET", f"{PARTNER}/out-trade-no/<out_trade_no>", by_number)
     _route(app, world, "GET", f"{PARTNER}/id/<transaction_id>", by_transaction)
     _route(app, world, "POST", f"{PARTNER}/out-trade-no/<out_trade_no>/close", close)
+
+
+def _payment_codes(app: Flask, world: World) -> None:
+    def pay(asked: Asked) -> Answer:
+        public_key = asked.wants_public_key(world)
+        order = world.codepay.place(asked.provider, asked.body, public_key)
+        if order.trade_state == "USERPAYING":
+            return Accepted({"code": "USERPAYING", "message": "用户支付中，需要输入密码"})
+        return present(order)
+
+    def reverse(asked: Asked, out_trade_no: str) -> Answer:
+        return world.codepay.reverse(asked.provider, out_trade_no, asked.body)
+
+    _route(app, world, "POST", f"{PARTNER}/{CODE.name}", pay)
+    _route(app, world, "POST", f"{PARTNER}/out-trade-no/<out_trade_no>/reverse", reverse)
+
+
+def _refunds(app: Flask, world: World) -> None:
+    refunds, limit = world.refunds, world.refund_limit
+
+    def apply(asked: Asked) -> Answer:
+        with limit.counted(asked.provider.sp_mchid):
+            public_key = asked.wants_public_key(world)
+            return present_refund(refunds.apply(asked.provider, asked.body, public_key))
+
+    def query(asked: Asked, out_refund_no: str) -> Answer:
+        return present_refund(refunds.query(asked.provider, out_refund_no, asked.query))
+
+    def apply_abnormal(asked: Asked, refund_id: str) -> Answer:
+        with limit.counted(asked.provider.sp_mchid):
+            serial = asked.wants_serial
+            return present_refund(
+                refunds.apply_abnormal(asked.provider, refund_id, asked.body, serial)
+            )
+
+    _route(app, world, "POST", REFUNDS, apply)
+    _route(app, world, "GET", f"{REFUNDS}/<out_refund_no>", query)
+    _route(app, world, "POST", f"{REFUNDS}/<refund_id>/apply-abnormal-refund", apply_abnormal)
 
 
 def _security(app: Flask, world: World) -> None:

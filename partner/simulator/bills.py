@@ -9,29 +9,32 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flask import Response
 
-from partner.simulator.bill_file import BillRow, clean, fee_fen, lines, percent
+from partner.simulator.bill_faults import tampered
+from partner.simulator.bill_file import BillRow, lines
+from partner.simulator.bill_rows import payment_row, refund_row, reversal_row
 from partner.simulator.clock import BEIJING, MovableClock
-from partner.simulator.faults import BILL_KINDS, FOREIGN_SUB_MCHID, Fault, FaultBook
-from partner.simulator.ledger import Ledger, Order
-from partner.simulator.merchants import DEFAULT_FEE_RATE_PPM, Provider
+from partner.simulator.faults import BILL_KINDS, Fault, FaultBook
+from partner.simulator.ledger import Ledger
+from partner.simulator.merchants import Provider
 from partner.simulator.order_fields import MCHID
+from partner.simulator.refund_book import RefundBook
 from partner.simulator.refusals import Refusal, invalid_request, no_auth, param_error
 
 LINK_LIFE_S: Final = 300
 READY_AT: Final = time_of_day(10, 0)
 KEPT_DAYS: Final = 92
+DAY_S: Final = 86400
 BILL_TYPES: Final = ("ALL", "SUCCESS", "REFUND")
 CHUNK: Final = 64 * 1024
 
@@ -53,12 +56,16 @@ class Bills:
         self,
         folder: Path,
         ledger: Ledger,
+        refunds: RefundBook,
+        settle_refunds: Callable[[], object],
         clock: MovableClock,
         faults: FaultBook,
         wire_time: Callable[[], float],
     ) -> None:
         self._folder = folder
         self._ledger = ledger
+        self._refunds = refunds
+        self._settle_refunds = settle_refunds
         self._clock = clock
         self._faults = faults
         self._wire_time = wire_time
@@ -112,7 +119,7 @@ class Bills:
         fault: Fault | None,
     ) -> str:
         """Write the bill; the digest to announce. NO_STATEMENT_EXIST when the day saw nothing."""
-        rows = _tampered(self._rows(provider, day, bill_type, sub_mchid), fault)
+        rows = tampered(self._rows(provider, day, bill_type, sub_mchid), fault, bill_type)
         first = next(rows, None)
         if first is None:
             raise Refusal(
@@ -133,11 +140,21 @@ class Bills:
     def _rows(
         self, provider: Provider, day: date, bill_type: str, sub_mchid: str | None
     ) -> Iterator[BillRow]:
-        if bill_type == "REFUND":
-            return
         start = int(datetime.combine(day, time_of_day(), BEIJING).timestamp())
-        for order in self._ledger.paid_between(provider.sp_mchid, start, start + 86400, sub_mchid):
-            yield _payment_row(order, provider)
+        asked = (provider.sp_mchid, start, start + DAY_S, sub_mchid)
+        if bill_type != "REFUND":
+            for order in self._ledger.paid_between(*asked):
+                yield payment_row(order, provider)
+        if bill_type != "SUCCESS":
+            self._settle_refunds()
+            self._refunds.bill(provider.sp_mchid, start, start + DAY_S)
+            for refunds in self._refunds.accepted_between(*asked):
+                orders = self._ledger.with_seqs({one.order_seq for one in refunds})
+                for refund in refunds:
+                    yield refund_row(refund, orders[refund.order_seq], provider)
+        if bill_type == "ALL":
+            for order, reversed_at in self._ledger.reversed_between(*asked):
+                yield reversal_row(order, reversed_at, provider)
 
     def _keep(self, token: str, ticket: Ticket) -> None:
         """Remember the link and forget those that have run out, files and all."""
@@ -147,81 +164,6 @@ class Bills:
             for name in old:
                 self._tickets.pop(name).path.unlink(missing_ok=True)
             self._tickets[token] = ticket
-
-
-def _payment_row(order: Order, provider: Provider) -> BillRow:
-    sub = provider.sub_merchants.get(order.sub_mchid)
-    rate_ppm = sub.fee_rate_ppm if sub else DEFAULT_FEE_RATE_PPM
-    coupons: list[dict[str, Any]] = json.loads(order.promotion) if order.promotion else []
-    uncharged = sum(one["amount"] for one in coupons if one["type"] == "NOCASH")
-    settled = order.total - uncharged
-    success = datetime.fromtimestamp(order.success_at or 0, BEIJING)
-    texts = {
-        "交易时间": f"{success:%Y-%m-%d %H:%M:%S}",
-        "公众账号ID": order.sp_appid,
-        "商户号": order.sp_mchid,
-        "特约商户号": order.sub_mchid,
-        "设备号": order.device_id or "",
-        "微信订单号": order.transaction_id or "",
-        "商户订单号": order.out_trade_no,
-        "用户标识": order.sp_openid or "",
-        "交易类型": order.product.upper(),
-        "交易状态": "SUCCESS",
-        "付款银行": order.bank_type or "",
-        "货币种类": order.currency,
-        "微信退款单号": "0",
-        "商户退款单号": "0",
-        "商品名称": clean(order.description),
-        "商户数据包": clean(order.attach or ""),
-        "费率": percent(rate_ppm),
-    }
-    money = {
-        "应结订单金额": settled,
-        "代金券金额": sum(one["amount"] for one in coupons),
-        "手续费": fee_fen(settled, rate_ppm),
-        "订单金额": order.total,
-    }
-    return BillRow(texts, money)
-
-
-def _tampered(rows: Iterator[BillRow], fault: Fault | None) -> Iterator[BillRow]:
-    """The rows as a fault wants them. The summary agrees with what is left: only we can tell."""
-    if fault is None:
-        yield from rows
-        return
-    wanted = fault.params.get("out_trade_no")
-    pending = fault.kind in ("bill_missing_row", "bill_wrong_amount", "bill_foreign_sub_mchid")
-    last = None
-    for row in rows:
-        last = row
-        if pending and wanted in (None, row.texts["商户订单号"]):
-            pending = False
-            if fault.kind != "bill_missing_row":
-                yield _changed(row, fault)
-        else:
-            yield row
-    if fault.kind == "bill_extra_row" and last is not None:
-        yield _invented(last)
-
-
-def _changed(row: BillRow, fault: Fault) -> BillRow:
-    if fault.kind == "bill_foreign_sub_mchid":
-        other = str(fault.params.get("to_sub_mchid", FOREIGN_SUB_MCHID))
-        return replace(row, texts={**row.texts, "特约商户号": other})
-    delta = fault.number("delta_fen", 1)
-    changed = {name: row.money[name] + delta for name in ("订单金额", "应结订单金额")}
-    return replace(row, money={**row.money, **changed})
-
-
-def _invented(row: BillRow) -> BillRow:
-    """A payment like the last one that nobody ever made."""
-    number = f"{secrets.randbelow(10**10):010}"
-    texts = {
-        **row.texts,
-        "微信订单号": row.texts["微信订单号"][:18] + number,
-        "商户订单号": f"UNKNOWN-{number}",
-    }
-    return replace(row, texts=texts)
 
 
 def _truncate(path: Path, whole_digest: str, fault: Fault) -> str:

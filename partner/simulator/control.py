@@ -6,46 +6,48 @@ elsewhere that tries to pull a lever is turned away by its Origin.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, request
 
-from partner.simulator.clock import parse_rfc3339, rfc3339
+from partner.simulator.calls import (
+    BadCall,
+    find_order,
+    read_filters,
+    read_moment,
+    read_optional,
+    read_page,
+    read_payload,
+    tell,
+)
+from partner.simulator.clock import rfc3339
 from partner.simulator.faults import KINDS, BadFault
 from partner.simulator.home import DEFAULT_SP_MCHID
-from partner.simulator.ledger import Order
+from partner.simulator.inbox_pages import inbox_levers
+from partner.simulator.merchants import Provider
 from partner.simulator.payers import CannotPay
-from partner.simulator.registration import BadRegistration, read_registration
+from partner.simulator.refund_levers import refund_levers
+from partner.simulator.registration import BadRegistration
 
 if TYPE_CHECKING:
     from partner.simulator.world import World
 
-MAX_LIMIT: Final = 10_000
 FURTHEST_S: Final = 20 * 365 * 86400
-
-
-class BadCall(Exception):
-    """What was asked makes no sense; `status` and the text go to the caller."""
-
-    def __init__(self, status: int, message: str, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"message": message, **more}
 
 
 def control(world: World) -> Blueprint:
     """The control paths of this world."""
     blueprint = Blueprint("control", __name__, url_prefix="/_simulator")
     blueprint.before_request(refuse_foreign_pages)
-    blueprint.register_error_handler(BadCall, _told)
+    blueprint.register_error_handler(BadCall, tell)
     _truth(blueprint, world)
     _clock(blueprint, world)
     _faults(blueprint, world)
     _merchants(blueprint, world)
+    refund_levers(blueprint, world)
+    inbox_levers(blueprint, world)
     blueprint.add_url_rule(
         "/orders/<out_trade_no>/pay", view_func=_pay(world), methods=["POST"], endpoint="pay"
     )
@@ -68,41 +70,43 @@ def refuse_foreign_pages() -> Response | None:
 def _truth(blueprint: Blueprint, world: World) -> None:
     @blueprint.get("/orders")
     def orders() -> Response:
-        filters = _filters("out_trade_no", "sub_mchid", "sp_mchid")
-        limit, offset = _page()
+        filters = read_filters("out_trade_no", "sub_mchid", "sp_mchid")
+        limit, offset = read_page()
         found = world.ledger.orders(filters, limit, offset)
         return jsonify(data=[order.as_truth() for order in found])
 
     @blueprint.get("/refunds")
     def refunds() -> Response:
-        _page()
-        return jsonify(data=[])
+        filters = read_filters("out_refund_no", "out_trade_no", "sub_mchid", "sp_mchid", "status")
+        limit, offset = read_page()
+        found = world.refund_book.refunds(filters, limit, offset)
+        return jsonify(data=[refund.as_truth() for refund in found])
 
     @blueprint.get("/notifications")
     def notifications() -> Response:
-        limit, offset = _page()
-        filters = _filters("out_trade_no", "sub_mchid")
+        limit, offset = read_page()
+        filters = read_filters("out_trade_no", "sub_mchid", "event_type")
         return jsonify(data=world.outbox.listed(filters, limit, offset))
 
     @blueprint.get("/requests")
     def requests() -> Response:
-        limit, offset = _page()
+        limit, offset = read_page()
         newest = list(world.requests)[::-1][offset : offset + limit]
         return jsonify(data=newest[::-1])
 
 
 def _pay(world: World) -> Callable[[str], tuple[Response, int]]:
     def pay(out_trade_no: str) -> tuple[Response, int]:
-        asked = _payload({"openid", "at", "coupon_fen", "coupon_type", "bank_type", "sp_mchid"})
-        order = _find_order(world, out_trade_no, asked.get("sp_mchid"))
+        asked = read_payload({"openid", "at", "coupon_fen", "coupon_type", "bank_type", "sp_mchid"})
+        order = find_order(world, out_trade_no, asked.get("sp_mchid"))
         try:
             paid = world.payers.pay(
                 order,
-                openid=_optional(asked, "openid", str),
-                at=_moment(asked["at"], "at") if asked.get("at") else None,
-                coupon_fen=_optional(asked, "coupon_fen", int) or 0,
+                openid=read_optional(asked, "openid", str),
+                at=read_moment(asked["at"], "at") if asked.get("at") else None,
+                coupon_fen=read_optional(asked, "coupon_fen", int) or 0,
                 coupon_type=_coupon_type(asked),
-                bank_type=_optional(asked, "bank_type", str) or "OTHERS",
+                bank_type=read_optional(asked, "bank_type", str) or "OTHERS",
             )
         except CannotPay as problem:
             message = f"order {out_trade_no} cannot be paid: {problem.reason}"
@@ -110,17 +114,6 @@ def _pay(world: World) -> Callable[[str], tuple[Response, int]]:
         return jsonify(paid.as_truth()), 200
 
     return pay
-
-
-def _find_order(world: World, out_trade_no: str, sp_mchid: str | None) -> Order:
-    found = world.ledger.with_number(out_trade_no)
-    found = [order for order in found if sp_mchid in (None, order.sp_mchid)]
-    if not found:
-        raise BadCall(404, f"no order has the number {out_trade_no}")
-    if len(found) > 1:
-        message = f"several providers use the number {out_trade_no}; say which in sp_mchid"
-        raise BadCall(409, message, sp_mchids=[order.sp_mchid for order in found])
-    return found[0]
 
 
 def _clock(blueprint: Blueprint, world: World) -> None:
@@ -134,13 +127,13 @@ def _clock(blueprint: Blueprint, world: World) -> None:
 
     @blueprint.post("/clock")
     def move() -> Response:
-        asked = _payload({"now", "advance_seconds"})
+        asked = read_payload({"now", "advance_seconds"})
         if len(asked) != 1:
             raise BadCall(
                 400, 'send {"now": "2026-01-02T10:05:00+08:00"} or {"advance_seconds": 3600}'
             )
         if "now" in asked:
-            moment = _moment(asked["now"], "now")
+            moment = read_moment(asked["now"], "now")
             _require_near("now", moment.timestamp() - world.wire_time())
             world.clock.set(moment)
             return told()
@@ -164,7 +157,7 @@ def _faults(blueprint: Blueprint, world: World) -> None:
 
     @blueprint.post("/faults")
     def add() -> tuple[Response, int]:
-        asked = _payload(None)
+        asked = read_payload(None)
         kind = asked.pop("kind", None)
         try:
             fault = world.faults.add(str(kind), **asked)
@@ -180,18 +173,17 @@ def _faults(blueprint: Blueprint, world: World) -> None:
 def _merchants(blueprint: Blueprint, world: World) -> None:
     @blueprint.get("/merchants")
     def known() -> Response:
-        return jsonify(data=[provider.as_dict() for provider in world.merchants.all()])
+        return jsonify(data=[_with_balances(world, one) for one in world.merchants.all()])
 
     @blueprint.post("/merchants")
     def register() -> tuple[Response, int]:
-        asked = _payload(None)
+        asked = read_payload(None)
         before = world.merchants.find(str(asked.setdefault("sp_mchid", DEFAULT_SP_MCHID)))
         try:
-            provider = read_registration(asked, before)
+            provider = world.register(asked)
         except BadRegistration as problem:
             raise BadCall(400, str(problem)) from None
-        world.merchants.register(provider)
-        return jsonify(provider.as_dict()), 200 if before else 201
+        return jsonify(_with_balances(world, provider)), 200 if before else 201
 
     @blueprint.post("/platform-certificates/rotate")
     def rotate() -> Response:
@@ -201,34 +193,11 @@ def _merchants(blueprint: Blueprint, world: World) -> None:
         return jsonify(platform_serial_no=fresh.serial, in_force=serials)
 
 
-def _told(problem: BadCall) -> tuple[Response, int]:
-    return jsonify(problem.body), problem.status
-
-
-def _payload(allowed: set[str] | None) -> dict[str, Any]:
-    """The body as an object; no body is an empty one."""
-    raw = request.get_data()
-    try:
-        payload = json.loads(raw, parse_constant=_no_constant) if raw.strip() else {}
-    except (ValueError, RecursionError):
-        raise BadCall(400, "the body is not JSON") from None
-    if not isinstance(payload, dict):
-        raise BadCall(400, "the body is not a JSON object")
-    unknown = sorted(set(payload) - allowed) if allowed is not None else []
-    if unknown:
-        raise BadCall(400, f"{', '.join(unknown)}: not known here", known=sorted(allowed or ()))
-    return payload
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _optional(asked: dict[str, Any], name: str, kind: type) -> Any:
-    value = asked.get(name)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
-        raise BadCall(400, f"{name}: not {'a text' if kind is str else 'a whole number'}")
-    return value
+def _with_balances(world: World, provider: Provider) -> dict[str, Any]:
+    shown = provider.as_dict()
+    for sub in shown["sub_merchants"]:
+        sub["balance_fen"] = world.balances.of(sub["sub_mchid"])
+    return shown
 
 
 def _coupon_type(asked: dict[str, Any]) -> str:
@@ -236,28 +205,3 @@ def _coupon_type(asked: dict[str, Any]) -> str:
     if value not in ("CASH", "NOCASH"):
         raise BadCall(400, "coupon_type: CASH or NOCASH")
     return str(value)
-
-
-def _moment(value: Any, name: str) -> datetime:
-    try:
-        return parse_rfc3339(str(value))
-    except (ValueError, OverflowError):
-        raise BadCall(400, f"{name}: an RFC 3339 time, such as 2026-01-02T10:05:00+08:00") from None
-
-
-def _filters(*names: str) -> dict[str, str | None]:
-    return {name: request.args.get(name) or None for name in names}
-
-
-def _page() -> tuple[int, int]:
-    """`limit` (100, at most MAX_LIMIT) and `offset` (0) of the request."""
-    return min(_whole("limit", 100), MAX_LIMIT), _whole("offset", 0)
-
-
-def _whole(name: str, default: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 12):
-        raise BadCall(400, f"{name}: a whole number")
-    return int(text)

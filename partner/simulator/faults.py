@@ -38,24 +38,37 @@ NOTIFICATION_KINDS: Final = {
     "notification_missing": "it is never sent",
     "notification_probe": "the first `tries` (1) carry a WECHATPAY/SIGNTEST/ signature",
     "notification_bad_signature": "the first `tries` (1) carry a signature that does not fit",
-    "notification_wrong_amount": "genuinely signed, the total is off by `delta_fen` (1)",
+    "notification_wrong_amount": (
+        "genuinely signed, the total (or a refund's amount) is off by `delta_fen` (1)"
+    ),
     "notification_wrong_sub_mchid": "genuinely signed, names another `sub_mchid` (1699999999)",
     "notification_wrong_content": "genuinely signed, with `set` merged into the plain text",
+    "notification_mchid_form": (
+        "a refund's only: as WeChat Pay's own sample, `mchid` for sp_mchid and sub_mchid"
+    ),
 }
 BILL_KINDS: Final = {
     "bill_creating": "400 STATEMENT_CREATING though it is past ten",
     "bill_bad_digest": "hash_value is not the file's",
     "bill_truncated": "the file ends inside a row; `digest` is of what is `served`, or `whole`",
-    "bill_extra_row": "one payment more than ever happened",
-    "bill_missing_row": "one payment less (`out_trade_no`, or the first)",
-    "bill_wrong_amount": "one payment is off by `delta_fen` (1) (`out_trade_no`, or the first)",
+    "bill_extra_row": (
+        'one payment more than ever happened; with `row` "refund", here and below: one refund'
+    ),
+    "bill_missing_row": "one payment less (`out_trade_no`, `out_refund_no`, or the first)",
+    "bill_wrong_amount": "one payment is off by `delta_fen` (1) (which one, as above)",
     "bill_foreign_sub_mchid": "one payment names another `to_sub_mchid` (1699999999)",
 }
-KINDS: Final = {**REPLY_KINDS, **NOTIFICATION_KINDS, **BILL_KINDS}
+OAUTH_KINDS: Final = {
+    "oauth_page_error": "the OAuth page shows error `number` (10004) instead of asking",
+    "oauth_errcode": "the exchange of a code answers `errcode` (-1); the code is not used up",
+    "oauth_snapshot": "the exchange answers a snapshot page's virtual openid, which cannot pay",
+}
+KINDS: Final = {**REPLY_KINDS, **OAUTH_KINDS, **NOTIFICATION_KINDS, **BILL_KINDS}
+REFUND_ONLY_KINDS: Final = frozenset({"notification_mchid_form"})
 FOREIGN_SUB_MCHID: Final = "1699999999"
 
 _FRAME = ("kind", "path", "method", "times", "share", "seed")
-_MATCHED = ("out_trade_no", "sub_mchid")
+_MATCHED = ("out_trade_no", "sub_mchid", "out_refund_no", "event_type")
 
 
 class BadFault(ValueError):
@@ -205,7 +218,7 @@ def _share(details: dict[str, Any]) -> float:
 
 
 def _check_params(params: dict[str, Any]) -> None:
-    for name in ("seconds", "repeats", "tries", "delta_fen"):
+    for name in ("seconds", "repeats", "tries", "delta_fen", "number", "errcode"):
         value = params.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadFault(f"{name}: a number")

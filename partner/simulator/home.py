@@ -6,6 +6,7 @@ merchant's side; the folder `wechatpay-private` is WeChat Pay's own and no SDK e
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -102,6 +103,7 @@ class Home:
     def describe(self, ring: KeyRing, base_url: str) -> dict[str, Any]:
         """Write simulator.json: where the simulator listens and under which numbers."""
         provider = self.provider()
+        appids = [provider["sp_appid"], *(sub["sub_appid"] for sub in provider["sub_merchants"])]
         facts = {
             "base_url": base_url,
             "sp_mchid": provider["sp_mchid"],
@@ -110,6 +112,8 @@ class Home:
             "wechatpay_public_key_id": ring.public_key.serial,
             "platform_serial_no": ring.certificate.serial,
             "sub_merchants": provider["sub_merchants"],
+            # Any secret is taken until `POST /_simulator/merchants` sets one; these will do.
+            "app_secrets": {appid: _app_secret(appid) for appid in appids},
         }
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         self._write("simulator.json", text.encode(), private=False, replace=True)
@@ -179,3 +183,7 @@ class Home:
             file.write(content)
         draft.chmod(mode)
         draft.replace(path)
+
+
+def _app_secret(appid: str) -> str:
+    return hashlib.sha256(f"app secret of {appid}".encode()).hexdigest()[:32]

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from partner.simulator.balances import Balances
 from partner.simulator.clock import rfc3339
+from partner.simulator.order_fields import PRODUCTS
 from partner.simulator.storage import Row, Storage
 
-PREPAY_LIFE_S: Final = 2 * 3600
 PAGE: Final = 2000
 
 
@@ -62,6 +63,19 @@ class Order(NewOrder):
     def is_paid(self) -> bool:
         return self.trade_state in ("SUCCESS", "REFUND")
 
+    @property
+    def settled(self) -> int:
+        """What of a payment reaches the sub-merchant, before the fee: coupons that nobody funded
+        are left out."""
+        coupons = json.loads(self.promotion) if self.promotion else []
+        uncharged = sum(int(one["amount"]) for one in coupons if one["type"] == "NOCASH")
+        return self.total - uncharged
+
+    @property
+    def trade_type(self) -> str:
+        """The product's mark in queries, notifications and bills, such as MWEB for H5."""
+        return PRODUCTS[self.product].trade_type
+
     def as_truth(self) -> dict[str, Any]:
         """The order as `/_simulator/orders` tells it."""
         payer = {"sp_openid": self.sp_openid, "sub_openid": self.sub_openid}
@@ -72,7 +86,7 @@ class Order(NewOrder):
             "sub_mchid": self.sub_mchid,
             "sp_appid": self.sp_appid,
             "sub_appid": self.sub_appid,
-            "trade_type": self.product.upper(),
+            "trade_type": self.trade_type,
             "description": self.description,
             "attach": self.attach,
             "amount": self.total,
@@ -114,18 +128,20 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._balances = Balances(storage)
 
     def add(self, order: NewOrder) -> bool:
-        """Write a new order with its prepay session; False when the number is taken."""
+        """Write a new order, with its session if it has one; False when the number is taken."""
         values = [getattr(order, name) for name in _NEW_COLUMNS]
         with self._storage.transaction() as connection:
             done = connection.execute(f"{_INSERT} ON CONFLICT DO NOTHING", values)
             if not done.rowcount:
                 return False
-            connection.execute(
-                "INSERT INTO prepays VALUES (?, ?, ?)",
-                (order.prepay_id, done.lastrowid, order.created_at),
-            )
+            if order.prepay_id:
+                connection.execute(
+                    "INSERT INTO prepays VALUES (?, ?, ?)",
+                    (order.prepay_id, done.lastrowid, order.created_at),
+                )
         return True
 
     def renew_prepay(self, order: Order, prepay_id: str, now: float, public_key: bool) -> bool:
@@ -148,6 +164,11 @@ class Ledger:
     def find_transaction(self, sp_mchid: str, transaction_id: str) -> Order | None:
         return self._one("WHERE transaction_id = ? AND sp_mchid = ?", transaction_id, sp_mchid)
 
+    def with_seqs(self, seqs: Collection[int]) -> dict[int, Order]:
+        """Orders by their sequence numbers."""
+        marks = ", ".join("?" * len(seqs))
+        return {one.seq: one for one in self._many(f"WHERE seq IN ({marks})", tuple(seqs))}
+
     def find_prepay(self, prepay_id: str) -> tuple[Order, float] | None:
         """The order behind a prepay session, and when the session was opened."""
         session = self._storage.row(
@@ -163,12 +184,12 @@ class Ledger:
         return self._many("WHERE out_trade_no = ? ORDER BY seq", (out_trade_no,))
 
     def mark_paid(self, order: Order, paid: Payment) -> Order | None:
-        """NOTPAY → SUCCESS, once; None when another move was first."""
+        """Unpaid → SUCCESS, once; None when another move was first."""
         with self._storage.transaction() as connection:
             done = connection.execute(
                 "UPDATE orders SET trade_state = 'SUCCESS', transaction_id = ?, success_at = ?,"
                 " bank_type = ?, payer_total = ?, promotion = ?, sp_openid = ?, sub_openid = ?"
-                " WHERE seq = ? AND trade_state = 'NOTPAY'",
+                " WHERE seq = ? AND trade_state IN ('NOTPAY', 'USERPAYING')",
                 (
                     _transaction_id(order.seq, paid.success_at),
                     paid.success_at,
@@ -182,6 +203,8 @@ class Ledger:
             )
             if not done.rowcount:
                 return None
+            uncharged = sum(one["amount"] for one in paid.promotion if one["type"] == "NOCASH")
+            self._balances.add(order.sub_mchid, order.total - uncharged)
         return self._one("WHERE seq = ?", order.seq)
 
     def mark_closed(self, order: Order) -> bool:
@@ -192,6 +215,41 @@ class Ledger:
                 (order.seq,),
             )
         )
+
+    def move(self, order: Order, before: str, after: str) -> bool:
+        """From one unpaid state to another; False when another move was first."""
+        return bool(
+            self._storage.execute(
+                "UPDATE orders SET trade_state = ? WHERE seq = ? AND trade_state = ?",
+                (after, order.seq, before),
+            )
+        )
+
+    def claim(self, order: Order, sp_openid: str) -> bool:
+        """The order is this payer's from now on, unless it already was somebody's."""
+        return bool(
+            self._storage.execute(
+                "UPDATE orders SET sp_openid = ? WHERE seq = ? AND trade_state = 'NOTPAY'"
+                " AND sp_openid IS NULL AND sub_openid IS NULL",
+                (sp_openid, order.seq),
+            )
+        )
+
+    def mark_revoked(self, order: Order, reversed_at: int) -> bool:
+        """→ REVOKED, whether paid or not, unless refunds were made; False if it cannot be."""
+        with self._storage.transaction() as connection:
+            done = connection.execute(
+                "UPDATE orders SET trade_state = 'REVOKED' WHERE seq = ?"
+                " AND trade_state NOT IN ('REVOKED', 'REFUND')",
+                (order.seq,),
+            )
+            if done.rowcount:
+                connection.execute(
+                    "INSERT INTO reversals SELECT seq, ? FROM orders"
+                    " WHERE seq = ? AND transaction_id IS NOT NULL",
+                    (reversed_at, order.seq),
+                )
+        return bool(done.rowcount)
 
     def settle_overdue(self, order: Order, now: float) -> Order:
         """Close the order if its life has run out, as WeChat Pay does by itself."""
@@ -233,6 +291,20 @@ class Ledger:
             if len(page) < PAGE:
                 return
             last = page[-1].seq
+
+    def reversed_between(
+        self, sp_mchid: str, start: int, end: int, sub_mchid: str | None
+    ) -> Iterator[tuple[Order, int]]:
+        """Paid orders that were reversed in [start, end), and when."""
+        rows = self._storage.rows(
+            "SELECT order_seq, reversed_at FROM reversals"
+            " WHERE reversed_at >= ? AND reversed_at < ? ORDER BY order_seq",
+            (start, end),
+        )
+        for row in rows:
+            order = self._one("WHERE seq = ? AND sp_mchid = ?", row["order_seq"], sp_mchid)
+            if order is not None and sub_mchid in (None, order.sub_mchid):
+                yield order, row["reversed_at"]
 
     def _one(self, where: str, *values: Any) -> Order | None:
         row = self._storage.row(f"{_SELECT} {where}", values)

@@ -25,7 +25,10 @@ DEFAULT_FEE_RATE_PPM: Final = 6000  # 0.60 %
 
 @dataclass(frozen=True)
 class SubMerchant:
-    """A sub-merchant under one provider. `related=False`: the relation existed and was ended."""
+    """A sub-merchant under one provider. `related=False`: the relation existed and was ended.
+
+    `payment_directories=None`: nobody looks where its pages are; an empty tuple: none is right.
+    """
 
     sub_mchid: str
     name: str
@@ -35,6 +38,7 @@ class SubMerchant:
     related: bool = True
     restricted: bool = False
     fee_rate_ppm: int = DEFAULT_FEE_RATE_PPM
+    payment_directories: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -46,6 +50,7 @@ class SubMerchant:
             "related": self.related,
             "restricted": self.restricted,
             "fee_rate_ppm": self.fee_rate_ppm,
+            "payment_directories": _listed(self.payment_directories),
         }
 
 
@@ -62,7 +67,12 @@ class Provider:
     key_mode: str = "both"
     notification_public_key_share: float | None = None
     oauth_domains: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    oauth_scopes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     app_secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    payment_directories: tuple[str, ...] | None = None
+    h5_domains: tuple[str, ...] | None = None
+    codepay_enabled: bool = True
+    reverse_after_s: int = 0
     sub_merchants: dict[str, SubMerchant] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,6 +86,11 @@ class Provider:
             "key_mode": self.key_mode,
             "notification_public_key_share": self.notification_public_key_share,
             "oauth_domains": {appid: list(names) for appid, names in self.oauth_domains.items()},
+            "oauth_scopes": {appid: list(names) for appid, names in self.oauth_scopes.items()},
+            "payment_directories": _listed(self.payment_directories),
+            "h5_domains": _listed(self.h5_domains),
+            "codepay_enabled": self.codepay_enabled,
+            "reverse_after_s": self.reverse_after_s,
             "sub_merchants": [sub.as_dict() for sub in self.sub_merchants.values()],
         }
 
@@ -138,6 +153,14 @@ def with_sub_merchants(provider: Provider, subs: list[SubMerchant]) -> Provider:
     )
 
 
+def _listed(names: tuple[str, ...] | None) -> list[str] | None:
+    return None if names is None else list(names)
+
+
+def _kept(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
 def _document(provider: Provider) -> dict[str, Any]:
     return {
         **provider.as_dict(),
@@ -157,6 +180,13 @@ def _from_document(document: dict[str, Any]) -> Provider:
         key_mode=document["key_mode"],
         notification_public_key_share=document["notification_public_key_share"],
         oauth_domains={appid: tuple(names) for appid, names in document["oauth_domains"].items()},
+        oauth_scopes={
+            appid: tuple(names) for appid, names in document.get("oauth_scopes", {}).items()
+        },
+        payment_directories=_kept(document.get("payment_directories")),
+        h5_domains=_kept(document.get("h5_domains")),
+        codepay_enabled=document.get("codepay_enabled", True),
+        reverse_after_s=document.get("reverse_after_s", 0),
         app_secrets=document["app_secrets"],
         sub_merchants={sub["sub_mchid"]: _sub_merchant(sub) for sub in document["sub_merchants"]},
     )
@@ -172,4 +202,5 @@ def _sub_merchant(document: dict[str, Any]) -> SubMerchant:
         related=document["related"],
         restricted=document["restricted"],
         fee_rate_ppm=document["fee_rate_ppm"],
+        payment_directories=_kept(document.get("payment_directories")),
     )

@@ -24,7 +24,13 @@ import requests
 from partner.simulator import keys
 from partner.simulator.answers import Signature, compact_json, probe_value, request_id, spoiled
 from partner.simulator.clock import MovableClock, rfc3339
-from partner.simulator.faults import FOREIGN_SUB_MCHID, NOTIFICATION_KINDS, Fault, FaultBook
+from partner.simulator.faults import (
+    FOREIGN_SUB_MCHID,
+    NOTIFICATION_KINDS,
+    REFUND_ONLY_KINDS,
+    Fault,
+    FaultBook,
+)
 from partner.simulator.home import KeyRing
 from partner.simulator.keys import SigningKey
 from partner.simulator.merchants import Merchants, Provider
@@ -94,12 +100,23 @@ class Notifier:
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()
         self._busy: Counter[str] = Counter()
+        self._before_each_look: list[Callable[[], object]] = []
         clock.watch(lambda _offset: self.wake())
+
+    def before_each_look(self, what: Callable[[], object]) -> None:
+        """Do this whenever the outbox is about to be looked at: news may come of it."""
+        self._before_each_look.append(what)
 
     def announce(self, *, content: dict[str, Any], **about: Any) -> None:
         """Put news into the outbox, as waiting faults want it. Call `wake()` after the commit."""
-        where = {name: about.get(name) for name in ("out_trade_no", "sub_mchid")}
-        faults = self._faults.take_all(NOTIFICATION_KINDS, where)
+        where = {name: about.get(name) for name in ("out_trade_no", "sub_mchid", "event_type")}
+        where["out_refund_no"] = content.get("out_refund_no")
+        kinds = [
+            kind
+            for kind in NOTIFICATION_KINDS
+            if kind not in REFUND_ONLY_KINDS or about["original_type"] == "refund"
+        ]
+        faults = self._faults.take_all(kinds, where)
         manner = {fault.kind: fault for fault in faults}
         for fault in faults:
             content = _altered(content, fault)
@@ -137,6 +154,7 @@ class Notifier:
     def deliver_due(self) -> int:
         """Send everything that is due, one after the other, in this thread; how many tries that
         took."""
+        self._prepare()
         tries = 0
         while due := self._outbox.due(self._clock.timestamp(), 1):
             self._attempt(due[0])
@@ -147,9 +165,17 @@ class Notifier:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="notify") as pool:
             while not self._stopping:
                 self._wake.clear()
+                try:
+                    self._prepare()
+                except Exception:  # what is due already must leave all the same
+                    log.exception("what comes before a look at the outbox failed")
                 self._dispatch(pool)
                 self._wake.wait(self._sleep_s())
                 time.sleep(GATHER_S)
+
+    def _prepare(self) -> None:
+        for what in self._before_each_look:
+            what()
 
     def _sleep_s(self) -> float:
         at = self._outbox.next_due_at()
@@ -322,11 +348,15 @@ def _altered(content: dict[str, Any], fault: Fault) -> dict[str, Any]:
     """The plain text as a content fault wants it."""
     if fault.kind == "notification_wrong_amount":
         amount = content.get("amount", {})
-        wrong = amount.get("total", 0) + fault.number("delta_fen", 1)
-        return merge_patch(content, {"amount": {"total": wrong}})
+        name = "refund" if "refund" in amount else "total"
+        wrong = amount.get(name, 0) + fault.number("delta_fen", 1)
+        return merge_patch(content, {"amount": {name: wrong}})
     if fault.kind == "notification_wrong_sub_mchid":
         other = fault.params.get("sub_mchid", FOREIGN_SUB_MCHID)
         return merge_patch(content, {"sub_mchid": other})
+    if fault.kind == "notification_mchid_form":
+        mchid = fault.params.get("mchid", content.get("sp_mchid"))
+        return merge_patch({"mchid": mchid, **content}, {"sp_mchid": None, "sub_mchid": None})
     if fault.kind == "notification_wrong_content":
         return merge_patch(content, fault.params.get("set", {}))
     return content

@@ -20,6 +20,7 @@ OUT_TRADE_NO: Final = re.compile(r"[0-9A-Za-z_\-|*]{6,32}")
 MCHID: Final = re.compile(r"[0-9]{8,32}")
 APPID: Final = re.compile(r"wx[0-9a-zA-Z]{4,30}")
 OPENID: Final = re.compile(r"o[0-9A-Za-z_-]{5,127}")
+AUTH_CODE: Final = re.compile(r"1[0-5][0-9]{16}")
 NOTIFY_URL: Final = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
 
 
@@ -74,15 +75,28 @@ STORE_INFO = Object(
         "address": Text(512),
     }
 )
-GOODS = Object(
-    {
-        "merchant_goods_id": Text(32, pattern=re.compile(r"[0-9A-Za-z_-]+"), required=True),
-        "wechatpay_goods_id": Text(32),
-        "goods_name": Text(256),
-        "quantity": Integer(1, 10**9, required=True),
-        "unit_price": Integer(0, MAX_TOTAL_FEN, required=True),
-    }
-)
+
+
+def _detail(goods_id: str) -> Object:
+    """The goods of an order. WeChat Pay's own number for them is named differently by product."""
+    goods = Object(
+        {
+            "merchant_goods_id": Text(32, pattern=re.compile(r"[0-9A-Za-z_-]+"), required=True),
+            goods_id: Text(32),
+            "goods_name": Text(256),
+            "quantity": Integer(1, 10**9, required=True),
+            "unit_price": Integer(0, MAX_TOTAL_FEN, required=True),
+        }
+    )
+    return Object(
+        {
+            "cost_price": Integer(0, MAX_TOTAL_FEN),
+            "invoice_id": Text(32),
+            "goods_detail": List(goods, longest=6000),
+        }
+    )
+
+
 AMOUNT = Object(
     {
         "total": Integer(1, MAX_TOTAL_FEN, required=True),
@@ -106,22 +120,49 @@ COMMON: dict[str, Rule] = {
     "support_fapiao": Boolean(),
     "settle_info": Object({"profit_sharing": Boolean()}),
     "amount": AMOUNT,
-    "detail": Object(
-        {
-            "cost_price": Integer(0, MAX_TOTAL_FEN),
-            "invoice_id": Text(32),
-            "goods_detail": List(GOODS, longest=6000),
-        }
-    ),
+    "detail": _detail("wechatpay_goods_id"),
 }
-SCENE = Object(
+_SCENE: dict[str, Rule] = {
+    "payer_client_ip": Address(required=True),
+    "device_id": Text(32),
+    "store_info": STORE_INFO,
+}
+SCENE = Object(_SCENE)
+H5_SCENE = Object(
     {
-        "payer_client_ip": Address(required=True),
-        "device_id": Text(32),
-        "store_info": STORE_INFO,
-    }
+        **_SCENE,
+        "h5_info": Object(
+            {
+                "type": Text(32, choices=frozenset({"Wap", "iOS", "Android"}), required=True),
+                "app_name": Text(64),
+                "app_url": Text(128),
+                "bundle_id": Text(128),
+                "package_name": Text(128),
+            },
+            required=True,
+        ),
+    },
+    required=True,
 )
 PAYER = Object({"sp_openid": OpenId(), "sub_openid": OpenId()}, required=True)
+
+# What a shop sends after its scanner has read a payer's code: no notify_url and no time_expire,
+# for the answer to the call is the only news there will be.
+_NOT_BY_CODE: Final = ("notify_url", "time_expire", "sp_appid")
+CODEPAY: dict[str, Rule] = {
+    **{name: rule for name, rule in COMMON.items() if name not in _NOT_BY_CODE},
+    "sp_appid": Text(32, pattern=APPID),
+    "payer": Object({"auth_code": Text(18, pattern=AUTH_CODE, required=True)}, required=True),
+    "scene_info": Object(
+        {
+            "device_id": Text(32),
+            "device_ip": Address(),
+            "store_info": Object({"id": Text(32), "out_id": Text(32)}, required=True),
+        },
+        required=True,
+    ),
+    "detail": _detail("wxpay_goods_id"),
+}
 
 CLOSE_BODY = Object(
     {
@@ -129,26 +170,31 @@ CLOSE_BODY = Object(
         "sub_mchid": Text(32, pattern=MCHID, required=True),
     }
 )
+REVERSE_BODY = Object(
+    {
+        **CLOSE_BODY.members,
+        "sp_appid": Text(32, pattern=APPID),
+        "sub_appid": Text(32, pattern=APPID),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Product:
-    """One way to place an order: its name in the path, its table, its mark in transactions and
-    bills."""
+    """One way to place an order: its name in the path, the permission it needs, its mark in
+    transactions and bills, and its table."""
 
     name: str
     permission: str
     trade_type: str
     table: Object
-    names_payer: bool
 
 
-PRODUCTS: Final = {
-    "jsapi": Product(
-        "jsapi",
-        "JSAPI",
-        "JSAPI",
-        Object({**COMMON, "scene_info": SCENE, "payer": PAYER}),
-        names_payer=True,
-    ),
-}
+JSAPI: Final = Product(
+    "jsapi", "JSAPI", "JSAPI", Object({**COMMON, "scene_info": SCENE, "payer": PAYER})
+)
+APP: Final = Product("app", "APP", "APP", Object({**COMMON, "scene_info": SCENE}))
+NATIVE: Final = Product("native", "NATIVE", "NATIVE", Object({**COMMON, "scene_info": SCENE}))
+H5: Final = Product("h5", "H5", "MWEB", Object({**COMMON, "scene_info": H5_SCENE}))
+CODE: Final = Product("codepay", "CODEPAY", "MICROPAY", Object(CODEPAY))
+PRODUCTS: Final = {product.name: product for product in (JSAPI, APP, NATIVE, H5, CODE)}

@@ -8,18 +8,17 @@ answer with or raises the Refusal WeChat Pay would send. HTTP stays in `app.py`,
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from partner.simulator import refusals as no
-from partner.simulator.clock import BEIJING, MovableClock, parse_rfc3339, rfc3339
+from partner.simulator.clock import MovableClock, parse_rfc3339, rfc3339
 from partner.simulator.fields import parse_body
 from partner.simulator.ledger import Ledger, NewOrder, Order
 from partner.simulator.merchants import Merchants, Provider, SubMerchant
-from partner.simulator.order_fields import CLOSE_BODY, Product
+from partner.simulator.order_fields import CLOSE_BODY, CODE, Product
 from partner.simulator.people import People
+from partner.simulator.sessions import new_session
 
 SHORTEST_LIFE_S: Final = 60
 DEFAULT_LIFE_S: Final = 7 * 86400
@@ -30,6 +29,9 @@ STATE_TEXTS: Final = {
     "SUCCESS": "支付成功",
     "CLOSED": "订单已关闭",
     "REFUND": "订单发生过退款，退款详情请查询退款单",
+    "USERPAYING": "用户支付中",
+    "PAYERROR": "支付失败",
+    "REVOKED": "订单已撤销",
 }
 
 
@@ -43,15 +45,15 @@ class Orders:
     clock: MovableClock
 
     def place(self, provider: Provider, product: Product, raw: bytes, public_key: bool) -> str:
-        """Open the order, or re-enter it with the same parameters; its fresh prepay_id."""
+        """Open the order, or re-enter it with the same parameters; the id of its fresh session."""
         body = parse_body(raw, product.table)
         if body["sp_mchid"] != provider.sp_mchid:
             raise no.header_mchid_mismatch()
-        self._require_standing(provider, product, body)
-        if product.names_payer:
+        self.require_standing(provider, product, body)
+        if "payer" in body:
             self._require_payer(body)
         now = self.clock.timestamp()
-        order = _new_order(body, product, now, public_key)
+        order = new_order(body, product, now, public_key)
         if self.ledger.add(order):
             return order.prepay_id
         return self._re_enter(order, now)
@@ -66,7 +68,7 @@ class Orders:
             raise no.param_error(
                 "http header中的mchid与请求参数中的sp_mchid不匹配", number=268447843
             )
-        return self._own_order(provider, found, query["sub_mchid"])
+        return self.own_order(provider, found, query["sub_mchid"])
 
     def close(self, provider: Provider, out_trade_no: str, raw: bytes) -> None:
         """Close an unpaid order; closing a closed one succeeds again."""
@@ -74,7 +76,9 @@ class Orders:
         if body["sp_mchid"] != provider.sp_mchid:
             raise no.header_mchid_mismatch()
         found = self.ledger.find(provider.sp_mchid, out_trade_no)
-        order = self._own_order(provider, found, body["sub_mchid"])
+        order = self.own_order(provider, found, body["sub_mchid"])
+        if order.product == CODE.name:
+            raise no.only_reversible()
         if order.trade_state == "CLOSED" or self.ledger.mark_closed(order):
             return
         # Not closed and not to be closed: a payment won the race, or had won it long ago.
@@ -82,7 +86,8 @@ class Orders:
         if again is not None and again.is_paid:
             raise no.order_paid()
 
-    def _own_order(self, provider: Provider, found: Order | None, sub_mchid: str) -> Order:
+    def own_order(self, provider: Provider, found: Order | None, sub_mchid: str) -> Order:
+        """The order as it stands now, if it is the provider's and this sub-merchant's."""
         if not self.merchants.knows_sub_mchid(sub_mchid):
             raise no.merchant_unknown()
         if sub_mchid not in provider.sub_merchants:
@@ -93,7 +98,7 @@ class Orders:
             raise no.foreign_order()
         return self.ledger.settle_overdue(found, self.clock.timestamp())
 
-    def _require_standing(self, provider: Provider, product: Product, body: dict[str, Any]) -> None:
+    def require_standing(self, provider: Provider, product: Product, body: dict[str, Any]) -> None:
         """The relation, the product's authorisation, and the appid bindings, in this order."""
         sub_mchid = body["sub_mchid"]
         if sub_mchid == provider.sp_mchid:
@@ -159,7 +164,7 @@ def present(order: Order) -> dict[str, Any]:
         shown["attach"] = order.attach
     shown |= {
         "transaction_id": order.transaction_id,
-        "trade_type": order.product.upper(),
+        "trade_type": order.trade_type,
         "bank_type": order.bank_type,
         "success_time": rfc3339(order.success_at),
         "payer": _payer(order),
@@ -191,7 +196,8 @@ def _require_bindings(provider: Provider, sub: SubMerchant, body: dict[str, Any]
         raise no.appid_mismatch("sub_mch_id与sub_appid不匹配")
 
 
-def _new_order(body: dict[str, Any], product: Product, now: float, public_key: bool) -> NewOrder:
+def new_order(body: dict[str, Any], product: Product, now: float, public_key: bool) -> NewOrder:
+    """The order a checked body asks for."""
     payer = body.get("payer", {})
     expires_at = _expiry(body.get("time_expire"), now)
     return NewOrder(
@@ -204,14 +210,14 @@ def _new_order(body: dict[str, Any], product: Product, now: float, public_key: b
         description=body["description"],
         attach=body.get("attach"),
         device_id=body.get("scene_info", {}).get("device_id"),
-        notify_url=body["notify_url"],
+        notify_url=body.get("notify_url", ""),
         total=body["amount"]["total"],
         currency=body["amount"].get("currency", "CNY"),
         parameters=_fingerprint(body, product),
         wants_public_key=public_key,
         sp_openid=payer.get("sp_openid"),
         sub_openid=payer.get("sub_openid"),
-        prepay_id=_prepay_id(now),
+        prepay_id="" if product is CODE else new_session(product, now),
         created_at=now,
         expires_at=expires_at,
         # Past time_expire an order can no longer be paid, but queries find it unpaid until
@@ -233,8 +239,3 @@ def _fingerprint(body: dict[str, Any], product: Product) -> str:
     amount = {"currency": "CNY", **body["amount"]}
     whole = {**body, "amount": amount, "": product.name}
     return json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _prepay_id(now: float) -> str:
-    moment = datetime.fromtimestamp(now, BEIJING)
-    return f"wx{moment:%d%H%M%S}{secrets.randbelow(10**6):06}{secrets.token_hex(8)}0000"

@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from typing import Final
 
 from partner.simulator.storage import Storage
+
+DEFAULT_PERSON: Final = "payer"
+EVERYONE: Final = (DEFAULT_PERSON, "wang", "li")
+STRANGER: Final = "the one known as "
+PERSON: Final = re.compile(r"[0-9A-Za-z_.@-]{1,64}")
+PERSON_SETTING: Final = "person"
 
 
 class People:
@@ -27,6 +35,32 @@ class People:
         )
         return openid
 
+    def virtual_openid(self, appid: str) -> str:
+        """What a snapshot page gets: it looks like an openid, belongs to no appid, and cannot
+        pay."""
+        person = f"{STRANGER}a snapshot page of {appid}"
+        return self.openid("snapshot", person)
+
+    def person_of(self, openid: str) -> str | None:
+        """Who is behind an openid; None for one that was not handed out here."""
+        row = self._storage.row("SELECT person FROM openids WHERE openid = ?", (openid,))
+        return None if row is None else str(row["person"])
+
+    def current(self) -> str | None:
+        """Who holds the phone, if a lever said so."""
+        name = self._storage.setting(PERSON_SETTING)
+        return None if name is None else str(name)
+
+    def hand_over(self, person: str | None) -> None:
+        """From now on `person` holds the phone; None: nobody in particular."""
+        self._storage.remember_setting(PERSON_SETTING, person)
+
+    def names(self) -> list[str]:
+        """Everyone who was ever seen, and the few who are always there."""
+        rows = self._storage.rows("SELECT DISTINCT person FROM openids ORDER BY person")
+        known = [row["person"] for row in rows if not row["person"].startswith(STRANGER)]
+        return list(dict.fromkeys([*EVERYONE, *known]))
+
     def appid_of(self, openid: str) -> str | None:
         """The appid an openid was handed out for; None for one that was not."""
         row = self._storage.row("SELECT appid FROM openids WHERE openid = ?", (openid,))
@@ -35,4 +69,4 @@ class People:
     def same_person(self, openid: str, appid: str) -> str:
         """The openid, under `appid`, of whoever is behind this one."""
         row = self._storage.row("SELECT person FROM openids WHERE openid = ?", (openid,))
-        return self.openid(appid, row["person"] if row else f"the one known as {openid}")
+        return self.openid(appid, row["person"] if row else STRANGER + openid)

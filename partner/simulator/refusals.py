@@ -93,6 +93,11 @@ def number_used() -> Refusal:
     return Refusal(403, "OUT_TRADE_NO_USED", message, number=268498688)
 
 
+def only_reversible() -> Refusal:
+    message = "付款码支付订单不支持调用关单接口，请使用撤销接口"
+    return invalid_request(message, number=268449641)
+
+
 def foreign_order() -> Refusal:
     return param_error("子商户号和订单信息不匹配", number=268447845)
 

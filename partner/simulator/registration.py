@@ -6,9 +6,10 @@ the provider's number and the sub-merchant. Without `sp_mchid` the default provi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from partner.simulator import keys
 from partner.simulator.merchants import (
@@ -19,6 +20,9 @@ from partner.simulator.merchants import (
     with_sub_merchants,
 )
 from partner.simulator.order_fields import APPID, MCHID
+
+PAYMENT_DIRECTORY: Final = re.compile(r"https?://[^\s/?#@]+/([^\s?#]*/)?")
+MAX_DIRECTORIES: Final = 5  # at each of the two levels
 
 _PROVIDER_FIELDS = frozenset(
     [
@@ -33,7 +37,12 @@ _PROVIDER_FIELDS = frozenset(
         "key_mode",
         "notification_public_key_share",
         "oauth_domains",
+        "oauth_scopes",
         "app_secrets",
+        "payment_directories",
+        "h5_domains",
+        "codepay_enabled",
+        "reverse_after_s",
         "sub_merchants",
     ]
 )
@@ -47,6 +56,8 @@ _SUB_FIELDS = frozenset(
         "related",
         "restricted",
         "fee_rate_ppm",
+        "balance_fen",
+        "payment_directories",
     ]
 )
 
@@ -70,6 +81,19 @@ def read_registration(payload: dict[str, Any], known: Provider | None) -> Provid
     subs = _list(payload.get("sub_merchants", []), "sub_merchants")
     provider = replace(provider, **changes)
     return with_sub_merchants(provider, [_sub_merchant(one, provider) for one in subs])
+
+
+def read_balances(payload: dict[str, Any]) -> dict[str, int | None]:
+    """What the request says of sub-merchants' balances, in fen; null lifts the limit."""
+    subs = _list(payload.get("sub_merchants", []), "sub_merchants")
+    limits = [one for one in subs if isinstance(one, dict) and "balance_fen" in one]
+    for one in limits:
+        value = one["balance_fen"]
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 0
+        ):
+            raise BadRegistration("balance_fen: fen from 0, or null for no limit")
+    return {str(one.get("sub_mchid")): one["balance_fen"] for one in limits}
 
 
 def _new_provider(payload: dict[str, Any]) -> Provider:
@@ -99,6 +123,8 @@ def _sub_merchant(payload: Any, provider: Provider) -> SubMerchant:
     for flag in ("related", "restricted"):
         if flag in payload:
             changes[flag] = _boolean(payload[flag], flag)
+    if "payment_directories" in payload:
+        changes["payment_directories"] = _directories(payload["payment_directories"])
     if "fee_rate_ppm" in payload:
         changes["fee_rate_ppm"] = _fee_rate(payload["fee_rate_ppm"])
     return replace(sub, **changes)
@@ -178,6 +204,39 @@ def _domains(value: Any) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _scopes(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise BadRegistration("oauth_scopes: an object of appid to a list of scopes")
+    return {
+        str(appid): tuple(str(name) for name in _list(names, "oauth_scopes"))
+        for appid, names in value.items()
+    }
+
+
+def _directories(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    listed = tuple(str(one) for one in _list(value, "payment_directories"))
+    for one in listed:
+        if not PAYMENT_DIRECTORY.fullmatch(one):
+            raise BadRegistration(f"payment_directories: {one!r} is no http(s) URL that ends in /")
+    if len(listed) > MAX_DIRECTORIES:
+        raise BadRegistration(f"payment_directories: {MAX_DIRECTORIES} at most")
+    return listed
+
+
+def _seconds(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 3600:
+        raise BadRegistration("reverse_after_s: whole seconds from 0 to 3600")
+    return value
+
+
+def _hosts(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return tuple(str(name).lower() for name in _list(value, "h5_domains"))
+
+
 def _secrets(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise BadRegistration("app_secrets: an object of appid to its secret")
@@ -196,7 +255,12 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "key_mode": _key_mode,
     "notification_public_key_share": _share,
     "oauth_domains": _domains,
+    "oauth_scopes": _scopes,
     "app_secrets": _secrets,
+    "payment_directories": _directories,
+    "h5_domains": _hosts,
+    "codepay_enabled": lambda value: _boolean(value, "codepay_enabled"),
+    "reverse_after_s": _seconds,
 }
 
 

@@ -50,6 +50,20 @@ def certificates(ring: KeyRing, provider: Provider, query: dict[str, str]) -> di
     }
 
 
+def opened_field(ring: KeyRing, sealed: str, asked_serial: str | None, field: str) -> str:
+    """A sensitive field's text; `asked_serial` is the Wechatpay-Serial it was sealed for. Refusal
+    when it does not open."""
+    if not asked_serial:
+        raise invalid_request("请求中含有加密信息时，Http头Wechatpay-Serial为必填项")
+    key = ring.by_serial(asked_serial)
+    if key is None:
+        raise param_error("平台证书序列号Wechatpay-Serial错误")
+    try:
+        return keys.open_field(key.private_key, sealed)
+    except ValueError:
+        raise param_error("平台私钥解密失败", field=field, value=sealed[:32]) from None
+
+
 @dataclass(frozen=True)
 class Echo:
     """The self-test: says back what it was told, sealed if it came sealed, and calls back if asked
@@ -66,25 +80,14 @@ class Echo:
         body = parse_body(raw, ECHO_BODY)
         said = {"echo_message": body["echo_message"]}
         if "encrypted_echo_message" in body:
-            text = self._opened(body["encrypted_echo_message"], asked)
+            sealed = body["encrypted_echo_message"]
+            text = opened_field(self.ring, sealed, asked, "/encrypted_echo_message")
             key = self.merchants.public_key(provider, serial_no)
             if key is not None:
                 said["encrypted_echo_message"] = keys.seal_field(key, text)
         if "notify_url" in body:
             self._call_back(provider, body, asked)
         return said
-
-    def _opened(self, sealed: str, asked: str | None) -> str:
-        if not asked:
-            raise invalid_request("请求中含有加密信息时，Http头Wechatpay-Serial为必填项")
-        key = self.ring.by_serial(asked)
-        if key is None:
-            raise param_error("平台证书序列号Wechatpay-Serial错误")
-        try:
-            return keys.open_field(key.private_key, sealed)
-        except ValueError:
-            field = "/encrypted_echo_message"
-            raise param_error("平台私钥解密失败", field=field, value=sealed[:32]) from None
 
     def _call_back(self, provider: Provider, body: dict[str, Any], asked: str | None) -> None:
         self.notifier.announce(

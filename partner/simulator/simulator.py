@@ -16,10 +16,12 @@ import requests
 from flask import Flask
 
 from partner.simulator.app import create_api
+from partner.simulator.bridge_pages import bridge_pages
 from partner.simulator.control import control
 from partner.simulator.ledger import Order
 from partner.simulator.pages import pages
-from partner.simulator.registration import read_registration
+from partner.simulator.payer_levers import payer_levers
+from partner.simulator.refund_book import Refund
 from partner.simulator.world import World
 
 
@@ -53,6 +55,8 @@ class Simulator:
         self.merchants = self.world.merchants
         self.people = self.world.people
         self.outbox = self.world.outbox
+        self.refunds = self.world.refund_book
+        self.refund_outcomes = self.world.refund_outcomes
 
     def pay(
         self,
@@ -70,11 +74,36 @@ class Simulator:
             raise LookupError(f"{len(matching)} orders have the number {out_trade_no}")
         return self.world.payers.pay(matching[0], openid=openid, at=at, coupon_fen=coupon_fen)
 
+    def settle_refund(self, out_refund_no: str, status: str = "SUCCESS") -> Refund:
+        """What became of a refund, held or not. LookupError without such a refund, CannotSettle
+        when it stands elsewhere."""
+        found = self.refunds.with_number(out_refund_no)
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} refunds have the number {out_refund_no}")
+        return self.world.refund_life.settle(found[0], status)
+
+    def refund_by_hand(
+        self,
+        out_trade_no: str,
+        amount_fen: int,
+        *,
+        out_refund_no: str | None = None,
+        notify_url: str | None = None,
+    ) -> Refund:
+        """Somebody refunds in the merchant platform; told to nobody unless `notify_url` is given.
+
+        LookupError without such an order, Refusal when it cannot be refunded.
+        """
+        found = self.ledger.with_number(out_trade_no)
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} orders have the number {out_trade_no}")
+        return self.world.refunds.by_hand(
+            found[0], amount_fen, out_refund_no=out_refund_no, notify_url=notify_url
+        )
+
     def register(self, **payload: Any) -> None:
         """As `POST /_simulator/merchants`; BadRegistration names the field at fault."""
-        sp_mchid = payload.setdefault("sp_mchid", self.facts["sp_mchid"])
-        known = self.merchants.find(sp_mchid)
-        self.merchants.register(read_registration(payload, known))
+        self.world.register(payload)
 
     def rotate_platform_certificate(self) -> str:
         """A new platform certificate, beside the old one; its serial."""
@@ -88,5 +117,7 @@ def create_app(world: World) -> Flask:
     """WeChat Pay's paths, the control paths, and the pages for people."""
     app = create_api(world)
     app.register_blueprint(control(world))
+    app.register_blueprint(payer_levers(world))
+    app.register_blueprint(bridge_pages(world))
     app.register_blueprint(pages(world))
     return app

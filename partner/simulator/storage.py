@@ -38,6 +38,29 @@ CREATE TABLE IF NOT EXISTS prepays (
     prepay_id TEXT PRIMARY KEY, order_seq INTEGER NOT NULL REFERENCES orders (seq),
     created_at REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refunds (
+    seq INTEGER PRIMARY KEY, refund_id TEXT NOT NULL UNIQUE,
+    order_seq INTEGER NOT NULL REFERENCES orders (seq),
+    sp_mchid TEXT NOT NULL, sub_mchid TEXT NOT NULL,
+    out_trade_no TEXT NOT NULL, transaction_id TEXT NOT NULL, out_refund_no TEXT NOT NULL,
+    origin TEXT NOT NULL, parameters TEXT NOT NULL, reason TEXT, notify_url TEXT,
+    wants_public_key INTEGER NOT NULL, funds_account TEXT NOT NULL, paid_from TEXT NOT NULL,
+    total INTEGER NOT NULL, refund INTEGER NOT NULL CHECK (refund > 0 AND refund <= total),
+    payer_total INTEGER NOT NULL, payer_refund INTEGER NOT NULL,
+    settlement_total INTEGER NOT NULL, settlement_refund INTEGER NOT NULL,
+    refund_fee INTEGER NOT NULL, promotion_detail TEXT NOT NULL,
+    channel TEXT NOT NULL, user_received_account TEXT NOT NULL,
+    created_at REAL NOT NULL, outcome TEXT NOT NULL, settles_at REAL,
+    status TEXT NOT NULL, success_at INTEGER, billed_status TEXT,
+    UNIQUE (sp_mchid, out_refund_no)
+);
+CREATE INDEX IF NOT EXISTS refunds_by_number ON refunds (out_refund_no);
+CREATE INDEX IF NOT EXISTS refunds_by_order ON refunds (order_seq);
+CREATE INDEX IF NOT EXISTS refunds_by_acceptance ON refunds (sp_mchid, created_at);
+CREATE INDEX IF NOT EXISTS refunds_due ON refunds (settles_at) WHERE settles_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS balances (
+    sub_mchid TEXT PRIMARY KEY, balance_fen INTEGER NOT NULL CHECK (balance_fen >= 0)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notifications (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     sp_mchid TEXT NOT NULL, sub_mchid TEXT, out_trade_no TEXT, event_type TEXT NOT NULL,
@@ -59,6 +82,13 @@ CREATE TABLE IF NOT EXISTS tries (
 CREATE TABLE IF NOT EXISTS openids (
     openid TEXT PRIMARY KEY, appid TEXT NOT NULL, person TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS payment_codes (
+    auth_code TEXT PRIMARY KEY, person TEXT NOT NULL, behaviour TEXT NOT NULL,
+    created_at REAL NOT NULL, order_seq INTEGER REFERENCES orders (seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reversals (
+    order_seq INTEGER PRIMARY KEY REFERENCES orders (seq), reversed_at INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS merchants (
     sp_mchid TEXT PRIMARY KEY, document TEXT NOT NULL
 ) WITHOUT ROWID;

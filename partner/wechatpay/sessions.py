@@ -92,6 +92,26 @@ class SignedAdapter(HTTPAdapter):
         finally:
             _in_flight.request = None
 
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        """The host's own pool: there are no proxies here to look for."""
+        host, tls = self.build_connection_pool_key_attributes(request, verify, cert)
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(**host, pool_kwargs=tls)
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
+        """What stands in the first line: with no proxy, the target alone."""
+        return request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """The reply as far as it is read here: no cookies, no text."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw, response.url, response.request = resp, req.url or "", req
+        return response
+
 
 class _DeadlineReader(io.RawIOBase):
     """Reads from a socket, never waiting past the deadline however often bytes arrive."""

@@ -10,8 +10,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -36,9 +35,12 @@ def request_message(method: str, target: str, timestamp: str, nonce: str, body: 
     return f"{method}\n{target}\n{timestamp}\n{nonce}\n".encode("ascii") + body + b"\n"
 
 
-def invoke_message(app_id: str, timestamp: str, nonce: str, package: str) -> bytes:
-    """The four signed lines that let a page or mini program open the cashier."""
-    return f"{app_id}\n{timestamp}\n{nonce}\n{package}\n".encode()
+def invoke_message(app_id: str, timestamp: str, nonce: str, opened: str) -> bytes:
+    """The four signed lines that open the cashier.
+
+    `opened` is `prepay_id=` and the id for a page or mini program, the bare id for an app.
+    """
+    return f"{app_id}\n{timestamp}\n{nonce}\n{opened}\n".encode()
 
 
 def sign(private_key: RSAPrivateKey, message: bytes) -> str:
@@ -46,8 +48,7 @@ def sign(private_key: RSAPrivateKey, message: bytes) -> str:
     return base64.b64encode(private_key.sign(message, _PADDING, _SHA256)).decode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class PayParams:
+class PayParams(NamedTuple):
     """What the front end hands to WeChat, named letter for letter; `timeStamp` must be text."""
 
     appId: str  # noqa: N815
@@ -59,7 +60,23 @@ class PayParams:
 
     def as_dict(self) -> dict[str, str]:
         """The same six values, ready for JSON."""
-        return asdict(self)
+        return self._asdict()
+
+
+class AppPayParams(NamedTuple):
+    """What an app hands to WeChat's OpenSDK, in the all-lower-case names of its documents."""
+
+    appid: str
+    partnerid: str
+    prepayid: str
+    package: str
+    noncestr: str
+    timestamp: str
+    sign: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The same seven values, ready for JSON."""
+        return self._asdict()
 
 
 class Signer:
@@ -107,4 +124,17 @@ class Signer:
             package=package,
             signType="RSA",
             paySign=sign(self._private_key, invoke_message(app_id, timestamp, nonce, package)),
+        )
+
+    def app_pay_params(self, app_id: str, prepay_id: str) -> AppPayParams:
+        """Fresh parameters for a mobile app; `app_id` is the app's own, the partner is ours."""
+        timestamp, nonce = str(int(self._now())), self._nonce()
+        return AppPayParams(
+            appid=app_id,
+            partnerid=self.mchid,
+            prepayid=prepay_id,
+            package="Sign=WXPay",
+            noncestr=nonce,
+            timestamp=timestamp,
+            sign=sign(self._private_key, invoke_message(app_id, timestamp, nonce, prepay_id)),
         )

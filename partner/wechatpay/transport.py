@@ -116,18 +116,21 @@ class Transport:
         *,
         endpoint: str,
         verifier_for: Callable[[bytes], Verifier] | None = None,
+        serial: str | None = None,
     ) -> bytes:
         """The verified body of a 2xx reply; raises `Refused` or `OutcomeUnknown`.
 
         `path` is escaped already. `repeatable` promises that calling twice equals calling once.
         `endpoint` names the circuit breaker. `verifier_for` chooses the verifier after a look at
-        the reply, for the one reply that brings its own key.
+        the reply, for the one reply that brings its own key. `serial` names the key of WeChat
+        Pay's that sealed fields of the body.
         """
         target = f"{path}?{urlencode(query, quote_via=quote, safe='')}" if query else path
         deadline = time.monotonic() + self._deadline_s
 
         def once(origin: str) -> bytes:
-            reply = _read(self._exchange(method, origin, target, body, deadline), deadline)
+            response = self._exchange(method, origin, target, body, deadline, serial)
+            reply = _read(response, deadline)
             if not 200 <= reply.status < 300:
                 raise _unhappy(reply)
             verifier = verifier_for(reply.body) if verifier_for else self.verifier_source()
@@ -188,18 +191,27 @@ class Transport:
             time.sleep(pause)
 
     def _exchange(
-        self, method: str, origin: str, target: str, body: bytes | None, deadline: float
+        self,
+        method: str,
+        origin: str,
+        target: str,
+        body: bytes | None,
+        deadline: float,
+        serial: str | None = None,
     ) -> requests.Response:
         if not _TARGET.fullmatch(target):
             raise ValueError("the request target holds characters that must be escaped")
         left = deadline - time.monotonic()
         if left <= 0:
             raise OutcomeUnknown(UnknownReason.TIMED_OUT, was_sent=False)
+        headers = self._signed_headers(method, target, body)
+        if serial is not None:
+            headers["Wechatpay-Serial"] = serial
         request = SignedRequest(
             method=method,
             origin=origin,
             target=target,
-            headers=self._signed_headers(method, target, body),
+            headers=headers,
             body=body,
             deadline=deadline,
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from payments.api.pay_params import PAY_PARAMS_EXAMPLE, AnyPayParams
 from payments.bills.models import TradeBillState
 from payments.orders.models import OrderState, TradeType
 from payments.reconciliation.models import (
@@ -43,17 +44,7 @@ ORDER_EXAMPLE: dict[str, Any] = {
     "paid_at": None,
     "closed_at": None,
     "created_at": "2026-05-01T04:00:00Z",
-}
-PAY_PARAMS_EXAMPLE: dict[str, Any] = {
-    "appId": "wxd678efh567hg6999",
-    "timeStamp": "1777608000",
-    "nonceStr": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS",
-    "package": "prepay_id=wx201410272009395522657a690389285100",
-    "signType": "RSA",
-    "paySign": "oR9d8PuhnIc+YZ8cBHFCwfgpaK9gd7vaRvkYD7rthRAZ/X+QBhcCYL21N7cHCTUxbQ+EAt6Uy+lwSN22f5Y"
-    "ZvI45MLko8Pfso0jm46v5hqcVwrk6uddkGuT+Cdvu4WBqDzaDjnNa5UK3GfE1Wfl2gHxIIY5lLdUgWFts17D4WuolLLkiFZV"
-    "+JSHMvH7eaLdT9N5GBovBwu5yYKUR7skR8Fu+LozcSqQixnlEZUfyE55feLOQTUYzLmR9pNtPbPsu6WVhbNHMS3Ss2+AehHv"
-    "z+n64GDmXxbX++IOBvm2olHu3PsOUGRwhudhVf7UcGcunXt8cqNjKNqZLhLw4jq/xDg==",
+    "last_refusal": None,
 }
 
 Fen = Annotated[int, Field(ge=0, description="In fen.")]
@@ -66,7 +57,7 @@ class Error(BaseModel):
     message: str = Field(description="For people: what is wrong and what to do next.")
     detail: dict[str, Any] = Field(
         description="Names the `field`, each of several in `fields`; what WeChat Pay said stands"
-        " in `wechatpay`."
+        " in `wechatpay`, and in `finding` which link is missing, who mends it and where."
     )
     request_id: str = Field(description="The same as in the header Request-ID.")
 
@@ -76,17 +67,6 @@ class OrderPayer(BaseModel):
 
     sp_openid: str | None = None
     sub_openid: str | None = None
-
-
-class PayParams(BaseModel):
-    """What the page hands to WeChat's `requestPayment`, signed; good for two hours."""
-
-    appId: str  # noqa: N815 - WeChat's own names
-    timeStamp: str  # noqa: N815
-    nonceStr: str  # noqa: N815
-    package: str
-    signType: str  # noqa: N815
-    paySign: str  # noqa: N815
 
 
 class Order(BaseModel):
@@ -117,16 +97,23 @@ class Order(BaseModel):
     paid_at: datetime | None
     closed_at: datetime | None
     created_at: datetime
+    last_refusal: dict[str, Any] | None = Field(
+        description="While WeChat Pay's last no stands: its words in `wechatpay`, and what to "
+        "mend in `finding`."
+    )
 
 
 class PlacedOrder(Order):
-    """An order with what the page needs; without it once the order is paid, closed or expired."""
+    """An order with what brings the payer to the cashier.
+
+    Without it once the order is paid, closed or expired, and for a payment by code.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{**ORDER_EXAMPLE, "pay_params": PAY_PARAMS_EXAMPLE}]}
     )
 
-    pay_params: PayParams | None = None
+    pay_params: AnyPayParams | None = None
 
 
 class OrderPage(BaseModel):
@@ -233,6 +220,13 @@ class PaymentDirectoryPage(BaseModel):
     next_cursor: None
 
 
+class DirectoryToEnter(BaseModel):
+    """A payment directory as it would be entered at WeChat Pay, letter for letter."""
+
+    url: str
+    covers: str
+
+
 class PaymentDirectoryVerdict(BaseModel):
     """Whether a page may open the cashier."""
 
@@ -242,3 +236,11 @@ class PaymentDirectoryVerdict(BaseModel):
     in_force_at: datetime | None
     reason: str | None = Field(description="Why not, as a word.")
     explanation: str = Field(description="Why, or why not, for people.")
+    page_directory: str | None = Field(description="The directory the page lives in.")
+    notes: list[str] = Field(description="What is easily overlooked about this address.")
+    to_enter: list[DirectoryToEnter] = Field(
+        description="What would make it work, on either level; empty when nothing is to be entered."
+    )
+    entries_left: dict[Literal["provider", "sub_merchant"], int] = Field(
+        description="How many of the five entries of each level are free."
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TypeVar, cast, get_type_hints
 
@@ -19,7 +20,8 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from config.errors import InvalidPayload, NotFound
 from config.payloads import MAX_BODY_BYTES, invalid_fields, parse
-from payments.api.schemas import Path
+from config.vault import Secret, box
+from payments.api.schemas import Path, Payload
 from payments.idempotency import Answer, answer_once
 from submerchants.access import current_caller
 
@@ -57,8 +59,11 @@ def bound(view: View) -> View:
     return cast("View", read)
 
 
-def repeatable(operation: str) -> Callable[[View], View]:
-    """Honour an Idempotency-Key on a view that creates; stands below `bound`."""
+def repeatable(operation: str, *, is_secret: bool = False) -> Callable[[View], View]:
+    """Honour an Idempotency-Key on a view that creates; stands below `bound`.
+
+    An answer that is secret is kept in an envelope of the vault.
+    """
 
     def declare(view: View) -> View:
         @wraps(view)
@@ -71,15 +76,16 @@ def repeatable(operation: str) -> Callable[[View], View]:
                     f"{KEY_HEADER} must be 1 to {MAX_KEY_LENGTH} printable ASCII characters.",
                     [KEY_HEADER],
                 )
-            return _rendered(
-                answer_once(
-                    sub_merchant_id=current_caller().sub_merchant.id,
-                    operation=operation,
-                    key=key,
-                    request_hash=_fingerprint(values["body"]),
-                    work=lambda: _finished(view(**values)),
-                )
+            tenant = current_caller().sub_merchant.id
+            shelf = _Shelf(f"idempotency/{tenant}/{operation}" if is_secret else None)
+            kept = answer_once(
+                sub_merchant_id=tenant,
+                operation=operation,
+                key=key,
+                request_hash=_fingerprint(values),
+                work=lambda: shelf.put(_finished(view(**values))),
             )
+            return _rendered(shelf.get(kept))
 
         return cast("View", once)
 
@@ -115,14 +121,34 @@ def _read_query(schema: type[BaseModel]) -> BaseModel:
 
 
 def _read_body(schema: type[BaseModel]) -> BaseModel:
+    if issubclass(schema, Payload) and schema.may_be_absent and not request.get_data():
+        return schema()
     if not request.is_json:
         raise UnsupportedMediaType
     return parse(schema, request)
 
 
-def _fingerprint(body: BaseModel) -> str:
+def _fingerprint(values: Mapping[str, BaseModel]) -> str:
     """The same for the same content, whatever its blanks and its order of fields."""
-    return hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    text = "".join(each.model_dump_json() for each in values.values())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """How an answer is kept: as it is, or sealed for this context."""
+
+    context: str | None
+
+    def put(self, finished: Answer) -> Answer:
+        if self.context is None:
+            return finished
+        return replace(finished, body=box().seal(Secret(finished.body), self.context))
+
+    def get(self, kept: Answer) -> Answer:
+        if self.context is None:
+            return kept
+        return replace(kept, body=box().open(kept.body, self.context).reveal())
 
 
 def _finished(response: Response) -> Answer:

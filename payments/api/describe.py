@@ -51,6 +51,8 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
             "Absent, or another tenant's: the answer is the same.",
             {
                 "not_found": "There is no such order.",
+                "refund_unknown": "WeChat Pay knows no refund of this number for this "
+                "sub-merchant.",
                 "bill_not_available": "There is no bill of this day yet.",
             },
         ),
@@ -61,6 +63,26 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
                 "content. Repeat it unchanged, or use a new number.",
                 "order_not_payable": "This order can no longer be paid.",
                 "order_already_paid": "This order is paid and cannot be closed.",
+                "order_only_reversible": "A payment by code is reversed, not closed.",
+                "order_not_reversible": "Only a payment by code is reversed.",
+                "no_pay_params": "A payment by code has no parameters.",
+                "no_qr_code": "Only a NATIVE order has a QR code.",
+                "checkout_link_conflict": "This merchant_order_no already names a link or an "
+                "order with other content.",
+                "checkout_link_paid": "This link is paid and cannot be cancelled.",
+                "refund_conflict": "This merchant_refund_no already names a refund with other "
+                "content.",
+                "refund_exceeds_balance": "The refund is larger than what is left on the order.",
+                "order_not_refundable": "Only a paid order can be refunded.",
+                "too_many_refunds": "An order can be refunded in at most 50 parts.",
+                "refund_too_late": "The order was paid more than 365 days ago.",
+                "refund_of_no_order": "This refund is of a payment that was not placed here.",
+                "refund_before_payment": "The order of this refund is PENDING here.",
+                "refund_disagrees": "WeChat Pay's answer does not agree with our books.",
+                "too_many_webhook_endpoints": "A sub-merchant has 10 webhook endpoints at most.",
+                "webhook_secret_is_rolling": "The former secret still signs.",
+                "webhook_endpoint_disabled": "This endpoint is disabled. Enable it first.",
+                "no_webhook_endpoint": "No enabled endpoint takes events of this type.",
                 "idempotency_in_progress": "A request with this Idempotency-Key is still at work.",
             },
         ),
@@ -76,24 +98,41 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
             "Well-formed, and refused by a rule of the platform.",
             {
                 "page_not_covered": "No payment directory in force covers this page.",
+                "checkout_page_not_covered": "WeChat would not open its cashier on the checkout "
+                "page.",
+                "checkout_without_account": "Payers cannot become known: no app secret is set.",
                 "sub_appid_not_bound": "payer.sub_openid needs a sub_appid that is bound.",
                 "currency_not_settled": "This account settles in CNY only.",
                 "expires_at_out_of_range": "expires_at must lie between one minute and seven days "
                 "from now.",
-                "trade_type_not_supported": "Orders are placed as JSAPI for now.",
+                "sub_appid_of_another_kind": "An order of APP needs an appid of the kind APP.",
+                "trade_type_not_supported": "There is no such way to pay here.",
+                "fields_do_not_fit_trade_type": "These fields do not fit an order of NATIVE: "
+                "payer.",
+                "refund_currency_differs": "This order was paid in CNY.",
+                "webhook_url_refused": "Webhooks cannot go there. The host's address is not a "
+                "public one.",
                 "idempotency_key_reused": "This Idempotency-Key was used for a request with other "
                 "content.",
             },
         ),
         424: Refusal(
-            "WeChat Pay refused; `detail.wechatpay` has its words. Nothing was charged.",
-            {"wechatpay_refused": "WeChat Pay refused: appid和openid不匹配. Nothing was charged."},
+            "WeChat Pay refused; `detail.wechatpay` has its words, `detail.finding` says what is "
+            "missing, who mends it and where. Nothing was charged.",
+            {
+                "wechatpay_refused": "WeChat Pay refused: appid和openid不匹配. Nothing was "
+                "charged.",
+                "payment_code_refused": "WeChat Pay did not take this payment: 余额不足. Nothing "
+                "was charged and the order is closed.",
+            },
         ),
         429: Refusal(
             "Too fast: wait for the seconds in `Retry-After`.",
             {
                 "rate_limited": "This sub-merchant makes more than 6000 writes a minute.",
+                "webhook_test_under_way": "A test event is on its way already.",
                 "wechatpay_rate_limited": "WeChat Pay takes no more requests just now.",
+                "refunds_too_fast": "Too many refunds were refused by WeChat Pay within seconds.",
             },
         ),
         500: Refusal(

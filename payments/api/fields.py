@@ -15,8 +15,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from payments.numbers import OUT_REFUND_NO
+
 MAX_AMOUNT_FEN = 100_000_000_00  # a hundred million yuan
 MAX_TEXT_BYTES = 127  # WeChat Pay's limit for a description, read as bytes
+MAX_REASON_BYTES = 80  # and that for a refund's reason
 MAX_PAGE_URL = 512
 MAX_PAGE = 100
 MAX_CURSOR = 256
@@ -24,6 +27,12 @@ MAX_CURSOR = 256
 # Each pattern means the same to Rust (which checks), to Python and to ECMAScript (which read the
 # document). Controls, lone surrogates and letters of four bytes are outside these ranges.
 _PRINTABLE = r"^[\u0020-\u007E\u00A0-\uFFFD]+$"
+# The same with at least one letter that is no blank.
+_WORDS = (
+    r"^[\u0020-\u007E\u00A0-\uFFFD]*"
+    r"[\u0021-\u007E\u00A1-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u2FFF\u3001-\uFFFD]"
+    r"[\u0020-\u007E\u00A0-\uFFFD]*$"
+)
 _VISIBLE = r"^[\u0021-\u007E\u00A1-\uFFFD]+$"
 
 _RFC_3339 = re.compile(
@@ -33,16 +42,20 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COUNT = re.compile(r"[1-9]\d{0,2}", re.ASCII)
 
 
-def _few_bytes(text: str) -> str:
+def _few_bytes(text: str, limit: int = MAX_TEXT_BYTES) -> str:
     size = len(text.encode())
-    if size > MAX_TEXT_BYTES:
+    if size > limit:
         raise PydanticCustomError(
             "too_many_bytes",
             "Text should have at most {limit} bytes in UTF-8 and has {size}; "
             "a Chinese character is three bytes",
-            {"limit": MAX_TEXT_BYTES, "size": size},
+            {"limit": limit, "size": size},
         )
     return text
+
+
+def _reason(text: str) -> str:
+    return _few_bytes(text, MAX_REASON_BYTES)
 
 
 def _moment(value: object) -> datetime:
@@ -94,16 +107,35 @@ ShortText = Annotated[
     Field(min_length=1, max_length=MAX_TEXT_BYTES, pattern=_PRINTABLE),
     AfterValidator(_few_bytes),
 ]
+Description = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TEXT_BYTES, pattern=_WORDS),
+    AfterValidator(_few_bytes),
+]
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_REASON_BYTES, pattern=_PRINTABLE),
+    AfterValidator(_reason),
+]
 Text32 = Annotated[str, Field(min_length=1, max_length=32, pattern=_PRINTABLE)]
+Text64 = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTABLE)]
+Text128 = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
 Text256 = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
 Text512 = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE)]
 
 MerchantOrderNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,64}$")]
+# Shorter, because the order of a later payer has its turn behind it: `*2`.
+LinkNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,61}$")]
+OutRefundNo = Annotated[str, Field(pattern=OUT_REFUND_NO)]
 OutTradeNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{6,32}$")]
 Openid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 Appid = Annotated[str, Field(pattern=r"^wx[0-9A-Za-z]{1,30}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 TradeTypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
+# Eighteen digits whose first two say that it is a payment code.
+AuthCode = Annotated[
+    str, Field(pattern=r"^1[0-5][0-9]{16}$", json_schema_extra={"writeOnly": True})
+]
 GoodsId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
 IpAddress = Annotated[
@@ -113,6 +145,10 @@ IpAddress = Annotated[
     _json(anyOf=[{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]),
 ]
 PageUrl = Annotated[str, Field(min_length=1, max_length=MAX_PAGE_URL, pattern=_VISIBLE)]
+WebUrl = Annotated[
+    str,
+    Field(max_length=MAX_PAGE_URL, pattern=r"^https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[!-~]*)?$"),
+]
 
 Moment = Annotated[datetime, BeforeValidator(_moment), _json(type="string", format="date-time")]
 Day = Annotated[date, BeforeValidator(_day), _json(type="string", format="date")]

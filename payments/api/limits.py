@@ -6,8 +6,8 @@ library behind flask-limiter counts. The extension itself counts before the call
 its hooks to every address, WeChat Pay's notifications included, and its counts in memory start a
 thread for almost every request.
 
-`API_WRITES_A_MINUTE` and `API_READS_A_MINUTE` in the application's configuration change the
-limits; 0 is no limit.
+`API_WRITES_A_MINUTE`, `API_READS_A_MINUTE` and `API_DIAGNOSES_A_MINUTE` in the application's
+configuration change the limits; 0 is no limit.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ log = get_logger(__name__)
 
 WRITES_A_MINUTE = 6_000  # a fifth of what WeChat Pay takes from one merchant number
 READS_A_MINUTE = 12_000
+DIAGNOSES_A_MINUTE = 6
 LONGEST_WAIT_SECONDS = 60
 _WINDOW_SECONDS = 60
 _MOST_WINDOWS = 20_000  # kept in memory before those that are over are dropped
@@ -145,18 +146,30 @@ def init_limits(app: Flask, redis_url: str | None) -> None:
     """Prepare the counters of this application; connects to nothing yet."""
     app.config.setdefault("API_WRITES_A_MINUTE", WRITES_A_MINUTE)
     app.config.setdefault("API_READS_A_MINUTE", READS_A_MINUTE)
+    app.config.setdefault("API_DIAGNOSES_A_MINUTE", DIAGNOSES_A_MINUTE)
     app.extensions["request_rate"] = RequestRate(redis_url)
 
 
 def check_rate() -> None:
     """Before a tenant's request: count it. Raises TooFast with the seconds to wait."""
     kind = "reads" if request.method in _READING else "writes"
+    _count(kind, current_caller().sub_merchant.id)
+
+
+def check_diagnosis_rate(sub_merchant_id: str) -> None:
+    """Before an examination, which calls WeChat Pay several times: count it, whoever asks for it.
+
+    Raises TooFast.
+    """
+    _count("diagnoses", sub_merchant_id)
+
+
+def _count(kind: str, sub_merchant_id: str) -> None:
     allowed = current_app.config[f"API_{kind.upper()}_A_MINUTE"]
     if not allowed:
         return
-    caller = current_caller()
     rate: RequestRate = current_app.extensions["request_rate"]
-    wait = rate.count(allowed, kind, caller.sub_merchant.id)
+    wait = rate.count(allowed, kind, sub_merchant_id)
     if wait:
         raise TooFast(
             f"This sub-merchant makes more than {allowed} {kind} a minute. Slow down, then go on.",

@@ -21,7 +21,18 @@ from pydantic import ValidationError
 from config.answers import public
 from config.errors import NotFound
 from config.payloads import StrictJSONProvider, invalid_fields
-from payments.api import bills, orders, payment_directories, reconciliations
+from payments.api import (
+    bills,
+    checkout_links,
+    doctor,
+    events,
+    orders,
+    payment_directories,
+    qr_codes,
+    reconciliations,
+    refunds,
+    webhook_endpoints,
+)
 from payments.api.answers import Error
 from payments.api.binding import KEY_HEADER, REPLAY_HEADER
 from payments.api.describe import API_PREFIX, REFUSALS, SECURITY_SCHEME
@@ -31,7 +42,18 @@ OPENAPI_VERSION = "3.1.0"
 DOCUMENT_PATH = f"{API_PREFIX}/openapi.json"
 ASSET_SECONDS = 3_600
 
-ROOMS = (orders, bills, reconciliations, payment_directories)
+ROOMS = (
+    orders,
+    qr_codes,
+    checkout_links,
+    refunds,
+    bills,
+    reconciliations,
+    payment_directories,
+    doctor,
+    webhook_endpoints,
+    events,
+)
 
 _OURS = Path(__file__).parent / "static"
 _SWAGGER = Path(str(files("flask_openapi_swagger"))) / "templates" / "swagger"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from flask import Response
 
 from partner.directories import in_force_at
@@ -9,7 +11,8 @@ from partner.directories import list_directories as provider_directories
 from payments.api.answers import PaymentDirectoryPage, PaymentDirectoryVerdict
 from payments.api.binding import answer, bound
 from payments.api.describe import refusals, tenant_blueprint
-from payments.api.schemas import PageUrlQuery
+from payments.api.schemas import PageQuery, PageUrlQuery
+from payments.api.short_lists import stretch_of
 from payments.orders.presenter import present_moment
 from submerchants.access import Permission, current_caller, tenant_api
 from submerchants.directories.configure import list_directories as own_directories
@@ -23,7 +26,7 @@ blueprint = tenant_blueprint(
 @blueprint.get("/payment-directories", responses={200: PaymentDirectoryPage, **refusals()})
 @tenant_api(Permission.DIRECTORIES_READ)
 @bound
-def list_payment_directories() -> Response:
+def list_payment_directories(query: PageQuery) -> Response:
     """List the directories in use for you: your own, and your provider's."""
     caller = current_caller()
     own = [
@@ -34,7 +37,8 @@ def list_payment_directories() -> Response:
         SetDirectory(row.url, "provider", row.set_at)
         for row in provider_directories(caller.partner.id)
     ]
-    return answer({"data": [_shown(each) for each in (*own, *shared)], "next_cursor": None})
+    rows, next_cursor = stretch_of([*own, *shared], query, _cursor_of)
+    return answer({"data": [_shown(each) for each in rows], "next_cursor": next_cursor})
 
 
 @blueprint.get("/payment-directories/check", responses={200: PaymentDirectoryVerdict, **refusals()})
@@ -43,6 +47,11 @@ def list_payment_directories() -> Response:
 def check_payment_directory(query: PageUrlQuery) -> Response:
     """Say which directory covers a page, or why none does."""
     return answer(directory_for(current_caller().sub_merchant, query.url).as_dict())
+
+
+def _cursor_of(directory: SetDirectory) -> str:
+    # A directory has no id; its level and address are what tells it from the others.
+    return sha256(f"{directory.level} {directory.url}".encode()).hexdigest()
 
 
 def _shown(directory: SetDirectory) -> dict[str, object]:

@@ -18,13 +18,13 @@ from typing import IO, Any
 from sqlalchemy import delete, insert, select
 
 from config import audit
+from config.batches import batches, write_many
 from config.clock import now
 from config.database import changed_rows, db, release, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
 from config.metrics import counter
 from partner.models import Partner
-from payments.bills.batches import batches, write_many
 from payments.bills.claims import Claim, hold, settle
 from payments.bills.entries import SHAPE, read_entry
 from payments.bills.faults import BillFault, StrayReason

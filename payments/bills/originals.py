@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, insert, select
 
+from config.batches import write_many
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
-from payments.bills.batches import write_many
 from payments.bills.claims import Claim, hold
 from payments.bills.models import BillDownload, BillDownloadPart
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from config.batches import batches, insert_missing, write_many
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
-from payments.bills.batches import batches, insert_missing, write_many
 from payments.bills.claims import Claim, hold
 from payments.bills.models import TradeBill, TradeBillPart, TradeBillState
 from payments.bills.originals import LEVEL

@@ -149,8 +149,10 @@ def line_reader(layout: Layout, *, mchid: str, day: str, currency: str) -> Calla
                 f"{REST}{out_trade_no}{REST}{transaction_id}{REST}{refund_status}"
             )
         else:
+            # What a reversal gave back stands where a refund's amount does.
+            booked = amounts[4] or amounts[5]
             entry = (
-                f"{kind}\t{out_trade_no}\t{transaction_id}\t{amounts[4]}\t{time}{REST}{trade_type}"
+                f"{kind}\t{out_trade_no}\t{transaction_id}\t{booked}\t{time}{REST}{trade_type}"
                 f"{REST}{REST}{REST}"
             )
         reason = None

@@ -7,7 +7,8 @@ takes the same way as ever, under the moved clock of the loading process.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,9 +16,12 @@ from urllib.parse import urlsplit
 from flask import Flask
 from werkzeug.serving import make_server
 
+from config.database import release
 from config.settings import is_loopback
 
 JOIN_SECONDS: Final = 5
+HEARD_WITHIN_SECONDS: Final = 5.0
+LOOK_EVERY_SECONDS: Final = 0.01
 
 
 @contextmanager
@@ -41,3 +45,14 @@ def hearing(app: Flask) -> Iterator[None]:
         server.shutdown()
         thread.join(JOIN_SECONDS)
         server.server_close()
+
+
+def await_news(is_known: Callable[[], bool]) -> None:
+    """Return when the database shows the news, or when patience ends: a sweep asks later."""
+    deadline = time.monotonic() + HEARD_WITHIN_SECONDS
+    while time.monotonic() < deadline:
+        known = is_known()
+        release()
+        if known:
+            return
+        time.sleep(LOOK_EVERY_SECONDS)

@@ -63,6 +63,30 @@ class Levers:
         """The payer pays."""
         self._pull("POST", f"/_simulator/orders/{out_trade_no}/pay", {})
 
+    def payment_code(self, behaviour: str) -> str:
+        """What a payer shows at a till; `behaviour` says what comes of scanning it."""
+        made = self._pull("POST", "/_simulator/payment-codes", {"behaviour": behaviour})
+        return str(made["auth_code"])
+
+    def hold_refunds(self, *, are_held: bool) -> None:
+        """Whether accepted refunds wait to be settled by hand, or succeed by themselves."""
+        outcome = "HOLD" if are_held else None
+        self._pull("POST", "/_simulator/refund-outcome", {"outcome": outcome})
+
+    def settle_refund(self, out_refund_no: str, status: str) -> None:
+        """WeChat Pay comes to an end with a refund: SUCCESS, ABNORMAL or CLOSED."""
+        self._pull("POST", f"/_simulator/refunds/{out_refund_no}/settle", {"status": status})
+
+    def refund_by_hand(self, out_trade_no: str, amount_fen: int) -> str:
+        """Somebody refunds in the merchant platform, and WeChat Pay tells; its out_refund_no."""
+        asked: dict[str, object] = {"amount_fen": amount_fen, "notify": True}
+        made = self._pull("POST", f"/_simulator/orders/{out_trade_no}/refund", asked)
+        return str(made["out_refund_no"])
+
+    def register(self, **news: object) -> None:
+        """Tell WeChat Pay's side something about the provider or its sub-merchants."""
+        self._pull("POST", "/_simulator/merchants", {"sp_mchid": self.facts["sp_mchid"], **news})
+
     def set_fault(self, kind: str, **details: object) -> None:
         """Let something go wrong once."""
         self._pull("POST", "/_simulator/faults", {"kind": kind, **details})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -13,9 +13,12 @@ from partner.gateway import KeyRing
 from partner.wechatpay import wire
 from partner.wechatpay.errors import Malformed
 from partner.wechatpay.notifications import Envelope
+from partner.wechatpay.resources.refunds import Refund
 from partner.wechatpay.resources.transactions import Transaction
 from payments.notifications.models import InboxState
 from payments.orders.confirm import Confirmation, Verdict, confirm_payment, passed_checks
+from payments.refunds.confirm import confirm_refund
+from payments.refunds.elsewhere import OrderNotPaidHere
 
 _STATES: Mapping[Verdict, InboxState] = MappingProxyType(
     {
@@ -46,10 +49,18 @@ class Applied:
         return cls(InboxState.KEPT, reason, [{"check": "signature", "ok": True}])
 
 
-# Only WeChat Pay's own number can clash when a payment is written.
+# Only WeChat Pay's own number can clash when a payment or a refund is written.
 NUMBER_TAKEN: Final = Applied.quarantined(
     "transaction_id", "another order already holds this transaction_id"
 )
+REFUND_NUMBER_TAKEN: Final = Applied.quarantined(
+    "refund_id", "another refund already holds this refund_id"
+)
+
+
+def number_taken(event_type: str) -> Applied:
+    """What becomes of news whose own number stands with somebody else here."""
+    return REFUND_NUMBER_TAKEN if event_type.startswith("REFUND.") else NUMBER_TAKEN
 
 
 def dispatch(key_ring: KeyRing, envelope: Envelope, plaintext: bytes) -> Applied:
@@ -85,6 +96,26 @@ def _payment(key_ring: KeyRing, content: Mapping[str, object]) -> Applied:
     return _applied(confirm_payment(paid, learned_by="notification"), paid.out_trade_no)
 
 
+def _refund(event_type: str, key_ring: KeyRing, content: Mapping[str, object]) -> Applied:
+    told = Refund.from_wire(content)
+    if told.sp_mchid not in (None, key_ring.sp_mchid):
+        reason = "it speaks of another provider than the one whose key opened it"
+        return Applied.quarantined("sp_mchid", reason)
+    if f"REFUND.{told.status}" != event_type:
+        return Applied.quarantined("refund_status", f"{told.status} does not belong to this event")
+    told = replace(told, sp_mchid=key_ring.sp_mchid)
+    try:
+        confirmation = confirm_refund(told, learned_by="notification")
+    except OrderNotPaidHere as early:
+        return replace(
+            Applied.kept("the order is not paid here yet; WeChat Pay is being asked about it"),
+            order_id=early.order_id,
+            tenant_id=early.tenant_id,
+            out_trade_no=told.out_trade_no,
+        )
+    return _applied(confirmation, told.out_trade_no)
+
+
 def _applied(confirmation: Confirmation, out_trade_no: str) -> Applied:
     checks = [check.as_dict() for check in confirmation.checks]
     return Applied(
@@ -99,5 +130,11 @@ def _applied(confirmation: Confirmation, out_trade_no: str) -> Applied:
 
 _Room = Callable[[KeyRing, Mapping[str, object]], Applied]
 _ROOMS: Mapping[str, tuple[str, _Room]] = MappingProxyType(
-    {"TRANSACTION.SUCCESS": ("transaction", _payment)}
+    {
+        "TRANSACTION.SUCCESS": ("transaction", _payment),
+        **{
+            event_type: ("refund", partial(_refund, event_type))
+            for event_type in ("REFUND.SUCCESS", "REFUND.ABNORMAL", "REFUND.CLOSED")
+        },
+    }
 )

@@ -13,28 +13,27 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, insert_new, transaction
+from config.database import insert_new, insert_or_renew, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
 from partner.gateway import KeyRing, other_key_rings
 from partner.wechatpay.errors import Malformed, Undecryptable
 from partner.wechatpay.notifications import Envelope, read_envelope
 from partner.wechatpay.verification import Headers
-from payments.notifications.dispatch import NUMBER_TAKEN, Applied, dispatch, passed
+from payments.notifications.dispatch import Applied, dispatch, number_taken, passed
 from payments.notifications.models import InboxEntry, InboxState
 from submerchants.tenancy import across_tenants
 
 log = get_logger(__name__)
 
+_IDENTITY = ("partner_id", "notification_id")
 _REASON_LENGTH = 255
 _UNREADABLE_ID = "unreadable-"
 
@@ -46,16 +45,8 @@ class Misdirected(Exception):
     """A genuine notification that WeChat Pay sealed for another provider than this address's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a genuine notification."""
-
-    state: InboxState
-    is_repeat: bool
-
-
-def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> Receipt:
-    """Verify and take in one notification.
+def receive(*, key_ring: KeyRing, headers: Headers, body: bytes) -> InboxState:
+    """Verify and take in one notification; answers what became of it.
 
     Raises Untrusted or Misdirected, and then nothing has changed.
     Raises the database's own errors when it cannot be stored; WeChat Pay will then repeat it.
@@ -102,20 +93,20 @@ def _is_for_another(key_ring: KeyRing, envelope: Envelope) -> bool:
 
 def _apply_and_store(
     key_ring: KeyRing, envelope: Envelope, plaintext: bytes, facts: dict[str, Any]
-) -> Receipt:
+) -> InboxState:
     try:
         with across_tenants("a notification finds its tenant through the order"), transaction():
             return _write(facts, dispatch(key_ring, envelope, plaintext))
     except IntegrityError:
-        return _store(facts, NUMBER_TAKEN)
+        return _store(facts, number_taken(envelope.event_type))
 
 
-def _store(facts: Mapping[str, Any], applied: Applied) -> Receipt:
+def _store(facts: Mapping[str, Any], applied: Applied) -> InboxState:
     with transaction():
         return _write(facts, applied)
 
 
-def _write(facts: Mapping[str, Any], applied: Applied) -> Receipt:
+def _write(facts: Mapping[str, Any], applied: Applied) -> InboxState:
     moment = now()
     outcome = {
         "state": applied.state,
@@ -127,16 +118,14 @@ def _write(facts: Mapping[str, Any], applied: Applied) -> Receipt:
         "settled_at": None if applied.state is InboxState.KEPT else moment,
     }
     entry = {"id": new_id("ntf"), **facts, **outcome, "received_at": moment, "attempts": 1}
-    is_new = insert_new(InboxEntry, entry, unique=("partner_id", "notification_id"))
-    if not is_new and applied.state is InboxState.APPLIED:
-        same = update(InboxEntry).where(
-            InboxEntry.partner_id == facts["partner_id"],
-            InboxEntry.notification_id == facts["notification_id"],
-        )
-        changed_rows(same.values(**outcome, attempts=InboxEntry.attempts + 1))
-    if is_new and applied.state is InboxState.QUARANTINED:
+    if applied.state is InboxState.APPLIED:
+        # One that was kept or quarantined before is applied now.
+        insert_or_renew(InboxEntry, entry, unique=_IDENTITY, news=tuple(outcome))
+    elif (
+        insert_new(InboxEntry, entry, unique=_IDENTITY) and applied.state is InboxState.QUARANTINED
+    ):
         _alert(entry)
-    return Receipt(applied.state, is_repeat=not is_new)
+    return applied.state
 
 
 def _alert(entry: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from config import audit
@@ -22,14 +22,14 @@ from partner.gateway import KeyRing, key_ring
 from partner.models import Partner
 from partner.wechatpay.errors import Malformed, Undecryptable
 from partner.wechatpay.notifications import Envelope, read_envelope
-from payments.notifications.dispatch import NUMBER_TAKEN, Applied, dispatch, passed
+from payments.notifications.dispatch import Applied, dispatch, number_taken, passed
 from payments.notifications.models import InboxEntry, InboxState
 from payments.notifications.receive import UNOPENED
 from submerchants.tenancy import across_tenants
 
 REPLAY_BATCH = 100
-MAX_ATTEMPTS = 20
-PAUSE = timedelta(minutes=1)
+MAX_ATTEMPTS = 15
+PAUSE = timedelta(minutes=1)  # before the second attempt; each later one waits as long again
 
 log = get_logger(__name__)
 
@@ -68,7 +68,7 @@ def replay(entry_id: str) -> InboxEntry:
     try:
         return _worked(entry, before, lambda: _open_and_dispatch(ring, envelope))
     except IntegrityError:
-        return _worked(entry, before, lambda: NUMBER_TAKEN)
+        return _worked(entry, before, lambda: number_taken(entry.event_type))
 
 
 def _open_and_dispatch(ring: KeyRing, envelope: Envelope) -> Applied:
@@ -108,15 +108,23 @@ def _worked(entry: InboxEntry, before: InboxState, work: Callable[[], Applied]) 
     return entry
 
 
+def due_after(attempts: int) -> timedelta:
+    """How long after its arrival an entry is worked again that was worked so often."""
+    return PAUSE * (1 << (attempts - 1))
+
+
 def replay_kept() -> Mapping[str, object]:
-    """Work again what our own fault kept back, a limited number of times."""
+    """Work again what our own fault kept back, ever more seldom, for days."""
+    moment = now()
+    is_due = or_(
+        *(
+            and_(InboxEntry.attempts == made, InboxEntry.received_at < moment - due_after(made))
+            for made in range(1, MAX_ATTEMPTS)
+        )
+    )
     kept = db.session.scalars(
         select(InboxEntry.id)
-        .where(
-            InboxEntry.state == InboxState.KEPT,
-            InboxEntry.received_at < now() - PAUSE,
-            InboxEntry.attempts < MAX_ATTEMPTS,
-        )
+        .where(InboxEntry.state == InboxState.KEPT, is_due)
         .order_by(InboxEntry.received_at)
         .limit(REPLAY_BATCH)
     ).all()

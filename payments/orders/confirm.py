@@ -16,11 +16,11 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
 
-from sqlalchemy import Dialect, Table, bindparam, or_, select, update
+from sqlalchemy import Dialect, Table, bindparam, func, or_, select, update
 from sqlalchemy.engine import Row
 
 from config import audit
-from config.database import can_return_updated, db, dialect_here, run
+from config.database import db, dialect_here, run
 from config.logs import get_logger
 from config.prepared import Prepared
 from partner.wechatpay.resources.transactions import Transaction
@@ -33,6 +33,7 @@ from payments.webhooks.publish import publish_event
 log = get_logger(__name__)
 
 _orders = cast("Table", Order.__table__)
+_SHOWN = [_orders.c[name] for name in OrderFacts.__annotations__]
 _ORDER = select(*_orders.c).where(_orders.c.out_trade_no == bindparam("out_trade_no"))
 
 
@@ -109,16 +110,17 @@ def _apply(paid: Transaction) -> OrderFacts | None:
         "transaction_id": paid.transaction_id,
         "paid_at": paid.success_time,
         "payer_total_fen": paid.payer_total_fen,
+        "payer_sp_openid": paid.payer_sp_openid,
+        "payer_sub_openid": paid.payer_sub_openid,
         # It is only shown: money received is never turned away for it.
         "bank_type": paid.bank_type and paid.bank_type[:_LONGEST_BANK_TYPE],
     }
     met = run(move, claimed)
-    if can_return_updated():
-        row = met.one_or_none()
-        return None if row is None else cast("OrderFacts", SimpleNamespace(**move.facts(row)))
     if met.rowcount == 0:
         return None
-    return cast("OrderFacts", _read(paid.out_trade_no))
+    if not met.rows:  # not every database gives back what it has updated
+        return cast("OrderFacts", _read(paid.out_trade_no))
+    return cast("OrderFacts", SimpleNamespace(**move.facts(met.rows[0])))
 
 
 @cache
@@ -142,12 +144,17 @@ def _move(dialect: Dialect, has_sp_appid: bool, has_sub_appid: bool) -> Prepared
         update(_orders)
         .where(*agreed)
         .values(
-            state=OrderState.PAID, next_check_at=None, **{name: bindparam(name) for name in news}
+            state=OrderState.PAID,
+            next_check_at=None,
+            # Who scans a code or opens an app is known only now; who was asked for stays.
+            sp_openid=func.coalesce(_orders.c.sp_openid, bindparam("payer_sp_openid")),
+            sub_openid=func.coalesce(_orders.c.sub_openid, bindparam("payer_sub_openid")),
+            **{name: bindparam(name) for name in news},
         )
     )
     if not dialect.update_returning:
         return Prepared(move, dialect)
-    return Prepared(move.returning(*_orders.c), dialect, returned=dict(_orders.c))
+    return Prepared(move.returning(*_SHOWN), dialect)
 
 
 def _given(**values: object) -> dict[str, object]:
@@ -172,8 +179,8 @@ _NAME = re.compile(r"[!-~]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LONGEST_BANK_TYPE = 32
 
-# WeChat Pay's word for how an order was paid, and the kind of order it belongs to.
-_TRADE_TYPES: Mapping[str, TradeType] = {"JSAPI": TradeType.JSAPI}
+# WeChat Pay's word for how an order was paid; there are others, of orders that are not ours.
+_TRADE_TYPES: Mapping[str, TradeType] = {each.value: each for each in TradeType}
 
 
 def _tell(row: OrderFacts, learned_by: str) -> None:

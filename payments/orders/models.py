@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, column
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.database import Base, identifier, long_text
@@ -27,9 +27,13 @@ class OrderState(enum.StrEnum):
 
 
 class TradeType(enum.StrEnum):
-    """How the payer reaches the cashier."""
+    """How the payer reaches the cashier, in WeChat Pay's words."""
 
-    JSAPI = "JSAPI"
+    JSAPI = "JSAPI"  # a page or a mini program inside WeChat
+    NATIVE = "NATIVE"  # a QR code the payer scans
+    MWEB = "MWEB"  # H5: a page in another browser, which calls WeChat up
+    APP = "APP"
+    MICROPAY = "MICROPAY"  # payment code: the shop scans the payer
 
 
 class Order(TenantOwned, Base):
@@ -49,6 +53,13 @@ class Order(TenantOwned, Base):
         Index("ix_orders_tenant_paid", "sub_merchant_id", "paid_at", "amount_fen"),
         Index("ix_orders_paid", "paid_at", "amount_fen"),
         Index("ix_orders_due", "next_check_at"),
+        # Hardly any order is reversed, so where a database can leave the others out, it does.
+        Index(
+            "ix_orders_reversed",
+            "reversed_at",
+            sqlite_where=column("reversed_at").is_not(None),
+            postgresql_where=column("reversed_at").is_not(None),
+        ),
     )
 
     id: Mapped[str] = mapped_column(identifier(40), primary_key=True)
@@ -67,7 +78,11 @@ class Order(TenantOwned, Base):
     amount_fen: Mapped[int]
     currency: Mapped[str] = mapped_column(identifier(3))
     payer_total_fen: Mapped[int | None]
-    refunded_fen: Mapped[int] = mapped_column(default=0)
+    refunded_fen: Mapped[int] = mapped_column(default=0)  # what refunds have given back
+    # All that is asked for, under way, given back or stuck: what no further refund may take.
+    refund_reserved_fen: Mapped[int] = mapped_column(default=0, server_default="0")
+    refund_count: Mapped[int] = mapped_column(default=0, server_default="0")
+    last_refund_at: Mapped[datetime | None]  # when the newest one may go to WeChat Pay
     sp_openid: Mapped[str | None] = mapped_column(identifier(128))
     sub_openid: Mapped[str | None] = mapped_column(identifier(128))
     bank_type: Mapped[str | None] = mapped_column(String(32))
@@ -75,11 +90,16 @@ class Order(TenantOwned, Base):
     request_hash: Mapped[str] = mapped_column(identifier(64))  # what makes two requests the same
     place_body: Mapped[str] = mapped_column(long_text())
     prepay_id: Mapped[str | None] = mapped_column(identifier(64))
-    prepaid_at: Mapped[datetime | None]  # the session lives two hours from here
+    code_url: Mapped[str | None] = mapped_column(String(512))  # NATIVE: what the QR code says
+    h5_url: Mapped[str | None] = mapped_column(String(512))  # MWEB: where the browser goes
+    redirect_url: Mapped[str | None] = mapped_column(String(512))  # MWEB: where it comes back to
+    prepaid_at: Mapped[datetime | None]  # how long each of them lives is counted from here
     last_refusal: Mapped[str | None] = mapped_column(long_text())  # WeChat Pay's last no, as JSON
     expires_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]  # WeChat Pay's success_time; NULL until it said so
     closed_at: Mapped[datetime | None]
+    reversal_asked_at: Mapped[datetime | None]  # MICROPAY: a paid order is being given back since
+    reversed_at: Mapped[datetime | None]  # and when WeChat Pay had agreed to it
     created_at: Mapped[datetime]
     next_check_at: Mapped[datetime | None]  # when the sweep asks next; NULL when nothing is open
     checks: Mapped[int] = mapped_column(default=0)

@@ -8,7 +8,9 @@ from sqlalchemy import update
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, db
+from config.database import changed_rows
+from config.rows import reread
+from partner.wechatpay.resources.transactions import REVOKED
 from payments.errors import OrderMoveRefused
 from payments.orders.models import Order, OrderState
 from payments.orders.presenter import present_order
@@ -24,7 +26,7 @@ def move_order(order: Order, to: OrderState, **news: Any) -> bool:
     before = order.state
     here = update(Order).where(Order.id == order.id, Order.state.in_(sources_of(to)))
     moved = changed_rows(here.values(state=to, **news)) == 1
-    db.session.refresh(order)
+    reread(order)
     if not moved and order.state is not to:
         raise OrderMoveRefused(current=order.state, to=to)
     if moved:
@@ -52,3 +54,33 @@ def close_row(order: Order, **news: Any) -> bool:
             data=present_order(order),
         )
     return closed
+
+
+def give_back_row(order: Order) -> bool:
+    """Write that a reversed payment went back in full, and tell its tenant; False if it was known.
+
+    A paid order stays paid; nothing of it can be refunded any more.
+    """
+    whole = {"refunded_fen": Order.amount_fen, "refund_reserved_fen": Order.amount_fen}
+    known = {"trade_state": REVOKED, "reversed_at": now(), "next_check_at": None}
+    here = update(Order).where(
+        Order.id == order.id, Order.state == OrderState.PAID, Order.reversed_at.is_(None)
+    )
+    if not changed_rows(here.values(**whole, **known)):
+        return False
+    reread(order)
+    publish_event(
+        sub_merchant_id=order.sub_merchant_id,
+        type="order.reversed",
+        event_key=f"order.reversed:{order.id}",
+        object_id=order.id,
+        data=present_order(order),
+    )
+    audit.record(
+        "order.reversed",
+        object_kind="order",
+        object_id=order.id,
+        tenant_id=order.sub_merchant_id,
+        amount_fen=order.refunded_fen,
+    )
+    return True

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from payments.errors import present_kept_refusal
 from payments.orders.models import OrderState, TradeType
 
 
@@ -36,6 +37,7 @@ class OrderFacts(Protocol):
     paid_at: Any
     closed_at: Any
     created_at: Any
+    last_refusal: Any
 
 
 def present_order(
@@ -67,6 +69,7 @@ def present_order(
         "paid_at": present_moment(order.paid_at),
         "closed_at": present_moment(order.closed_at),
         "created_at": present_moment(order.created_at),
+        "last_refusal": present_kept_refusal(order.last_refusal),
     }
     if pay_params is not None:
         shown["pay_params"] = dict(pay_params)

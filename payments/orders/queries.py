@@ -70,14 +70,15 @@ def list_orders(chosen: OrderFilter, *, limit: int, cursor: str | None = None) -
     limit = min(limit, MAX_PAGE)
     rows = db.session.scalars(orders_matching(chosen, cursor).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Page(rows[:limit], _cursor_after(rows[limit - 1]) if more else None)
+    last = rows[limit - 1] if more else None
+    return Page(rows[:limit], cursor_after(last.created_at, last.id) if last else None)
 
 
 def orders_matching(chosen: OrderFilter, cursor: str | None = None) -> Select[Order]:
     """The query behind a list, for those who stream all of it."""
     query = select(Order).where(*chosen.conditions())
     if cursor is not None:
-        created_at, order_id = _read_cursor(cursor)
+        created_at, order_id = read_cursor(cursor)
         # The first condition gives every database a range to begin at; the second only breaks ties.
         query = query.where(
             Order.created_at <= created_at,
@@ -86,12 +87,14 @@ def orders_matching(chosen: OrderFilter, cursor: str | None = None) -> Select[Or
     return query.order_by(Order.created_at.desc(), Order.id.desc())
 
 
-def _cursor_after(order: Order) -> str:
-    text = f"{order.created_at.isoformat()}|{order.id}"
+def cursor_after(created_at: datetime, row_id: str) -> str:
+    """Where a list goes on that is ordered by creation and id."""
+    text = f"{created_at.isoformat()}|{row_id}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """The creation and id of the row a list goes on behind. Raises InvalidPayload."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")

@@ -18,6 +18,7 @@ from config.clock import beijing_day
 from config.database import db
 from payments.bills.entries import EntryKind, core
 from payments.orders.models import Order
+from payments.refunds.models import Refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,39 @@ def _payments(start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
     return entries.where(Order.paid_at >= _plainly(start), Order.paid_at < _plainly(end))
 
 
+def _refunds(start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+    # A bill has what WeChat Pay accepted that day, and never corrects it by what came of it.
+    entries = select(
+        Refund.sub_merchant_id.label("sub_merchant_id"),
+        Refund.out_refund_no.label("number"),
+        Refund.refund_id.label("wechat_no"),
+        Refund.amount_fen.label("amount_fen"),
+    )
+    return entries.where(Refund.accepted_at >= _plainly(start), Refund.accepted_at < _plainly(end))
+
+
+def _reversals(start: datetime, end: datetime) -> Select[*tuple[Any, ...]]:
+    # Payments by code that were given back whole; one that was reversed unpaid is on no bill.
+    entries = select(
+        Order.sub_merchant_id.label("sub_merchant_id"),
+        Order.out_trade_no.label("number"),
+        Order.transaction_id.label("wechat_no"),
+        Order.amount_fen.label("amount_fen"),
+    )
+    return entries.where(Order.reversed_at >= _plainly(start), Order.reversed_at < _plainly(end))
+
+
 def _plainly(moment: datetime) -> Any:
     """A moment written into the statement: PostgreSQL plans a prepared one without looking at its
     parameters, and would walk the whole day for every batch of tenants."""
     return bindparam(None, moment, Order.paid_at.type, literal_execute=True)
 
 
-SOURCES: tuple[Source, ...] = (Source(EntryKind.PAYMENT, _payments, sign=1),)
+SOURCES: tuple[Source, ...] = (
+    Source(EntryKind.PAYMENT, _payments, sign=1),
+    Source(EntryKind.REFUND, _refunds, sign=-1),
+    Source(EntryKind.REVERSAL, _reversals, sign=-1),
+)
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import and_, not_, or_, select, update
 
+from config.batches import insert_missing
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
-from payments.bills.batches import insert_missing
 from payments.bills.models import ALL_TRADE
 from payments.reconciliation.models import Reconciliation, ReconciliationState
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import or_, select
 
+from config.batches import batches
 from config.clock import beijing_date, beijing_day, now
 from config.database import db
-from payments.bills.batches import batches
 from payments.bills.entries import Entry, EntryKind, read_entry
 from payments.bills.models import BillStray
 from payments.orders.models import Order
@@ -21,12 +22,17 @@ from payments.reconciliation.compare import Difference
 from payments.reconciliation.findings import Finding, Known, present_entry
 from payments.reconciliation.models import Discrepancy, DiscrepancyKind
 from payments.reconciliation.neighbours import Neighbours
+from payments.reconciliation.refund_findings import SOON, RefundBooks
 
 DAY_CUT = timedelta(minutes=10)  # how near midnight a booking may fall on the neighbour day
-SOON = timedelta(minutes=10)
 BILL_HOUR = timedelta(hours=10, minutes=30)  # when the next day's bill has been fetched
 
 _Kind = DiscrepancyKind
+_NAMES = {
+    EntryKind.PAYMENT: ("order", "paid"),
+    EntryKind.REFUND: ("refund", "accepted"),
+    EntryKind.REVERSAL: ("order", "reversed"),
+}
 
 
 def explain(differences: Mapping[str, Sequence[Difference]], day: date) -> dict[str, list[Finding]]:
@@ -75,8 +81,10 @@ class _Context:
     def __init__(self, differences: Mapping[str, Sequence[_Sides]], day: date) -> None:
         self._day = day
         everything = [sides.entry for some in differences.values() for sides in some]
-        payments = [entry for entry in everything if entry.kind is EntryKind.PAYMENT]
-        known = list(_orders_about(payments))
+        of_orders = [entry for entry in everything if entry.kind is not EntryKind.REFUND]
+        refunds = [entry for entry in everything if entry.kind is EntryKind.REFUND]
+        self._refunds = RefundBooks(refunds, day)
+        known = list(_orders_about(of_orders))
         self._by_number = {order.out_trade_no: order for order in known}
         self._by_transaction = {order.transaction_id: order for order in known}
         lonely = [
@@ -95,29 +103,45 @@ class _Context:
             return self._duplicate(sides)
         if sides.theirs is None:
             return self._missing_there(tenant, sides.entry)
-        if sides.theirs.kind is not EntryKind.PAYMENT:
-            return self._not_kept_here(sides.theirs)
+        if sides.theirs.kind is EntryKind.REFUND:
+            return self._refunds.on_the_bill(tenant, sides.theirs)
+        if sides.theirs.kind is EntryKind.REVERSAL:
+            return self._reversal(tenant, sides.theirs)
         return self._on_the_bill(tenant, sides.theirs)
 
     def _duplicate(self, sides: _Sides) -> Finding:
-        order = self._by_number.get(sides.entry.number) if sides.ours else None
         return Finding(
             kind=_Kind.DUPLICATE_ROW,
             entry=sides.entry,
             ordinal=sides.ordinal,
-            ours=order.facts if order else None,
+            ours=self._facts(sides.entry) if sides.ours else None,
             theirs=present_entry(sides.entry),
             explanation="The bill has this number in more than one row. One row was counted; "
             "this is a further one.",
         )
 
-    def _not_kept_here(self, entry: Entry) -> Finding:
-        what = "refund" if entry.kind is EntryKind.REFUND else "reversal"
+    def _reversal(self, tenant: str, entry: Entry) -> Finding:
+        order = self._by_number.get(entry.number)
+        if order is not None and order.sub_merchant_id != tenant:
+            order = None
+        kind, told = _Kind.MISSING_HERE, (
+            "The bill has a reversal that this platform knows nothing of. The order is being asked "
+            "about again." if order else "The bill has a reversal of no order here."
+        )  # fmt: skip
+        if order is not None and order.reversed_at is not None:
+            kind, told = _Kind.DAY_DIFFERS, (
+                f"The order was reversed here on {beijing_date(order.reversed_at)}, on the bill "
+                f"of {self._day}. Nothing is missing."
+            )  # fmt: skip
+        asks = order is not None and order.reversed_at is None
         return Finding(
-            kind=_Kind.MISSING_HERE,
+            kind=kind,
             entry=entry,
+            ours=order.facts if order else None,
             theirs=present_entry(entry),
-            explanation=f"The bill has a {what} that this platform did not make.",
+            explanation=told,
+            ask_about=order.order_id if order and asks else None,
+            look_again_at=now() + SOON if asks else None,
         )
 
     def _on_the_bill(self, tenant: str, entry: Entry) -> Finding:
@@ -174,49 +198,61 @@ class _Context:
         return same and order.paid_at is not None and beijing_date(order.paid_at) == self._day
 
     def _missing_there(self, tenant: str, entry: Entry) -> Finding:
-        order = self._by_number.get(entry.number)
+        what, booked = _NAMES[entry.kind]
         kind, told, again = _Kind.MISSING_THERE, (
-            "The order is paid here and is not on the bill of this day."
+            f"The {what} is {booked} here and is not on the bill of this day."
         ), None  # fmt: skip
         neighbour = self._neighbour(entry)
         if entry.number in self._elsewhere:
             kind, told = (
                 _Kind.TENANT_DIFFERS,
                 (
-                    "The order is paid here; WeChat Pay's bill books its number under another "
-                    "sub_mchid. The service provider has been told."
+                    f"The {what} is {booked} here; WeChat Pay's bill books its number under "
+                    "another sub_mchid. The service provider has been told."
                 ),
             )
         elif neighbour is not None and self._neighbours.has(tenant, entry.number, neighbour):
             kind, told = (
                 _Kind.DAY_DIFFERS,
                 (
-                    f"The order was paid near midnight and stands on the bill of {neighbour}. "
-                    "Nothing is missing."
+                    f"The {what} was {booked} near midnight and stands on the bill of "
+                    f"{neighbour}. Nothing is missing."
                 ),
             )
         elif neighbour is not None and not self._neighbours.is_here(tenant, neighbour):
-            told += f" It was paid near midnight; the bill of {neighbour} will be looked at too."
+            told += f" It was {booked} near midnight; the bill of {neighbour} will be looked at."
             again = max(beijing_day(neighbour)[1] + BILL_HOUR, now() + SOON)
         return Finding(
             kind=kind,
             entry=entry,
-            ours=order.facts if order else None,
+            ours=self._facts(entry),
             explanation=told,
             look_again_at=again,
         )
 
+    def _facts(self, entry: Entry) -> dict[str, Any] | None:
+        """Our side, where there is one."""
+        if entry.kind is EntryKind.REFUND:
+            return self._refunds.facts(entry.number)
+        order = self._by_number.get(entry.number)
+        return order.facts if order else None
+
     def _neighbour(self, entry: Entry) -> date | None:
         """The day a booking of ours near midnight may have fallen on instead."""
-        order = self._by_number.get(entry.number)
-        return _day_across(order.paid_at, self._day) if order and order.paid_at else None
+        if entry.kind is EntryKind.REFUND:
+            booked_at = self._refunds.accepted_at(entry.number)
+        else:
+            order = self._by_number.get(entry.number)
+            is_reversal = entry.kind is EntryKind.REVERSAL
+            booked_at = (order.reversed_at if is_reversal else order.paid_at) if order else None
+        return _day_across(booked_at, self._day) if booked_at else None
 
 
-def _day_across(paid_at: datetime, day: date) -> date | None:
+def _day_across(booked_at: datetime, day: date) -> date | None:
     start, end = beijing_day(day)
-    if paid_at - start < DAY_CUT:
+    if booked_at - start < DAY_CUT:
         return day - timedelta(days=1)
-    return day + timedelta(days=1) if end - paid_at <= DAY_CUT else None
+    return day + timedelta(days=1) if end - booked_at <= DAY_CUT else None
 
 
 def _orders_about(entries: Sequence[Entry]) -> Iterable[Known]:
@@ -232,6 +268,7 @@ def _orders_about(entries: Sequence[Entry]) -> Iterable[Known]:
                 Order.amount_fen,
                 Order.state,
                 Order.paid_at,
+                Order.reversed_at,
             ).where(or_(Order.out_trade_no.in_(numbers), Order.transaction_id.in_(transactions)))
         )
         for row in rows:

@@ -33,6 +33,7 @@ class Finding:
     theirs: dict[str, Any] | None = None
     explanation: str
     ask_about: str | None = None  # an order the sweep is to ask WeChat Pay about
+    ask_about_refund: str | None = None  # or a refund
     look_again_at: datetime | None = None
 
 
@@ -47,6 +48,7 @@ class Known:
     amount_fen: int
     state: str
     paid_at: datetime | None
+    reversed_at: datetime | None
     facts: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from config import audit
+from config.batches import insert_missing, write_many
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
 from config.metrics import counter
-from payments.bills.batches import insert_missing, write_many
-from payments.orders.models import Order
+from payments.orders.models import Order, TradeType
 from payments.reconciliation.claims import Claimed, Run, hold_days
 from payments.reconciliation.findings import Finding
 from payments.reconciliation.models import (
@@ -34,6 +34,7 @@ from payments.reconciliation.models import (
     ReconciliationState,
 )
 from payments.reconciliation.presenter import present_outcome
+from payments.refunds.models import Refund
 from payments.webhooks.models import WebhookEvent
 from payments.webhooks.publish import EVENT_IDENTITY, event_row
 
@@ -143,11 +144,18 @@ def _tell(row: Discrepancy, finding: Finding) -> None:
 
 
 def _ask_about(findings: Sequence[Finding]) -> None:
-    """Have the sweep ask WeChat Pay about orders that the bill knows more of than we do."""
+    """Have the sweeps ask WeChat Pay about what the bill knows more of than we do."""
     orders = [one.ask_about for one in findings if one.ask_about]
     if orders:
-        unpaid = update(Order).where(Order.id.in_(orders), Order.paid_at.is_(None))
-        changed_rows(unpaid.values(next_check_at=now()))
+        may_be_reversed = and_(Order.trade_type == TradeType.MICROPAY, Order.reversed_at.is_(None))
+        unsure = update(Order).where(
+            Order.id.in_(orders), or_(Order.paid_at.is_(None), may_be_reversed)
+        )
+        changed_rows(unsure.values(next_check_at=now()))
+    refunds = [one.ask_about_refund for one in findings if one.ask_about_refund]
+    if refunds:
+        unheard_of = update(Refund).where(Refund.id.in_(refunds), Refund.accepted_at.is_(None))
+        changed_rows(unheard_of.values(next_check_at=now()))
 
 
 def _tell_the_other_side(claimed: Claimed, findings: Sequence[Finding]) -> None:

@@ -16,16 +16,17 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
+from config.batches import ROWS_A_TRANSACTION, batches
 from config.clock import now
 from config.database import db, release
 from config.identifiers import new_id
 from config.logs import get_logger
-from payments.bills.batches import ROWS_A_TRANSACTION, batches
 from payments.bills.models import ALL_TRADE, TradeBill, TradeBillPart, TradeBillState
 from payments.reconciliation.books import read_books, sizes
 from payments.reconciliation.claims import Claimed, Run, RunLost, claim_days, wait_for_bill
 from payments.reconciliation.compare import compare
 from payments.reconciliation.explain import explain
+from payments.reconciliation.intake import take_in_refunds
 from payments.reconciliation.models import Reconciliation
 from payments.reconciliation.record import (
     Outcome,
@@ -129,7 +130,9 @@ def _packed(shares: Iterable[Share], rows: dict[str, int]) -> Iterator[list[Shar
 def _in_memory(run: Run, shares: list[Share], claimed: dict[str, Claimed]) -> list[Outcome]:
     theirs = _entries(shares)
     for share in shares:
-        _require_all(share, len(theirs.get(share.bill_id, ())))
+        entries = theirs.get(share.bill_id, ())
+        _require_all(share, len(entries))
+        take_in_refunds(share.sub_merchant_id, entries)
     books = read_books(run.bill_date, [share.sub_merchant_id for share in shares])
     compared = {
         share.sub_merchant_id: compare(
@@ -157,6 +160,8 @@ def _in_memory(run: Run, shares: list[Share], claimed: dict[str, Claimed]) -> li
 
 def _in_database(run: Run, share: Share, claimed: Claimed) -> Outcome:
     tenant, figures, again, found = share.sub_merchant_id, StagedFigures(), None, 0
+    for block in _blocks(share):
+        take_in_refunds(tenant, block.decode().split("\n"))
     with staged(_blocks(share)) as connection:
         release()
         for some in staged_differences(connection, run.bill_date, tenant, figures):

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Mapping
+from typing import Final
 
 from config.clock import now
-from config.database import insert_new
+from config.database import insert_later
 from config.identifiers import new_id
 from payments.webhooks.models import WebhookEvent
 
 EVENT_IDENTITY = ("sub_merchant_id", "event_key")
+
+TEST_EVENT: Final = "webhook.test"  # sent when it is asked for, to one endpoint
+
+
+class EventType(enum.StrEnum):
+    """What an endpoint may ask to hear of; one that asks for nothing in particular hears of all."""
+
+    ORDER_PAID = "order.paid"
+    ORDER_CLOSED = "order.closed"
+    ORDER_REVERSED = "order.reversed"
+    REFUND_SUCCEEDED = "refund.succeeded"
+    REFUND_ABNORMAL = "refund.abnormal"
+    REFUND_CLOSED = "refund.closed"
+    RECONCILIATION_COMPLETED = "reconciliation.completed"
+    BILL_READY = "bill.ready"
+    ENDPOINT_DISABLED = "webhook_endpoint.disabled"
 
 
 def publish_event(
@@ -29,7 +47,7 @@ def publish_event(
         object_id=object_id,
         data=data,
     )
-    insert_new(WebhookEvent, row, unique=EVENT_IDENTITY)
+    insert_later(WebhookEvent, row, unique=EVENT_IDENTITY)
 
 
 def event_row(

@@ -10,9 +10,10 @@ import hashlib
 import hmac
 import ipaddress
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Dialect, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +26,7 @@ from config.prepared import Prepared
 from partner.models import Partner
 from submerchants.api_keys.models import ApiKey
 from submerchants.tenancy import across_tenants
-from submerchants.tenants.models import SubMerchant
+from submerchants.tenants.models import AppidKind, Binding, SubMerchant
 
 PREFIX_LETTERS: Final = 12
 NOTE_USE_EVERY: Final = timedelta(minutes=1)
@@ -42,8 +43,17 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
-    """The key, its sub-merchant and its provider; None when it does not count now."""
+class FoundKey(NamedTuple):
+    """A key that counts, and whose it is."""
+
+    key: ApiKey
+    sub_merchant: SubMerchant
+    partner: Partner
+    sub_appids: Mapping[str, AppidKind]  # bound to the sub-merchant, the default first
+
+
+def find_key(presented: str) -> FoundKey | None:
+    """The key and its sub-merchant; None when it does not count now."""
     form = _KEY.fullmatch(presented)
     if form is None:
         return None
@@ -56,7 +66,10 @@ def find_key(presented: str) -> tuple[ApiKey, SubMerchant, Partner] | None:
         for model, names in _COLUMNS.items()
     )
     is_right = hmac.compare_digest(key.key_hash, hash_of(presented))
-    return (key, sub_merchant, partner) if is_right and counts_now(key) else None
+    if not is_right or not counts_now(key):
+        return None
+    sub_appids = {row["sub_appid"]: row["kind"] for row in rows if row["sub_appid"] is not None}
+    return FoundKey(key, sub_merchant, partner, sub_appids)
 
 
 _COLUMNS: Final[dict[Any, tuple[str, ...]]] = {
@@ -73,12 +86,18 @@ def _lookup(dialect: Dialect) -> Prepared:
         for name in names
     }
     query = (
-        select(*(column.label(name) for name, column in columns.items()))
+        select(
+            *(column.label(name) for name, column in columns.items()),
+            Binding.sub_appid,
+            Binding.kind,
+        )
         .join(SubMerchant, SubMerchant.id == ApiKey.sub_merchant_id)
         .join(Partner, Partner.id == SubMerchant.partner_id)
+        .outerjoin(Binding, Binding.sub_merchant_id == SubMerchant.id)
         .where(ApiKey.prefix == bindparam("presented_prefix"))
+        .order_by(Binding.position, Binding.id)
     )
-    return Prepared(query, dialect, returned=columns)
+    return Prepared(query, dialect)
 
 
 @lru_cache(maxsize=4_096)

@@ -13,7 +13,14 @@ class StaffPermission(enum.StrEnum):
     SEE_FIGURES = "figures:read"
     SEE_ORDERS = "orders:read"
     EXPORT_ORDERS = "orders:export"
+    SEE_REFUNDS = "refunds:read"
+    MAKE_REFUNDS = "refunds:write"
+    USE_CHECKOUT = "checkout:write"
+    SEE_WEBHOOKS = "webhooks:read"
+    CHANGE_WEBHOOKS = "webhooks:write"
+    DIAGNOSE = "binding:diagnose"
     SEE_RECONCILIATIONS = "reconciliations:read"
+    SEE_AUDIT = "audit:read"
 
 
 class StaffRole(enum.StrEnum):
@@ -27,7 +34,14 @@ class StaffRole(enum.StrEnum):
 PERMISSIONS: Mapping[StaffRole, frozenset[StaffPermission]] = MappingProxyType(
     {
         StaffRole.OWNER: frozenset(StaffPermission),
-        StaffRole.FINANCE: frozenset(StaffPermission),
-        StaffRole.CLERK: frozenset({StaffPermission.SEE_FIGURES, StaffPermission.SEE_ORDERS}),
+        StaffRole.FINANCE: frozenset(StaffPermission) - {StaffPermission.CHANGE_WEBHOOKS},
+        StaffRole.CLERK: frozenset(
+            {
+                StaffPermission.SEE_FIGURES,
+                StaffPermission.SEE_ORDERS,
+                StaffPermission.SEE_REFUNDS,
+                StaffPermission.USE_CHECKOUT,
+            }
+        ),
     }
 )

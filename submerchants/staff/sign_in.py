@@ -37,6 +37,23 @@ def give_password(*, email: str, password: Secret, origin: str) -> Secret:
         return begin_session(PersonKind.STAFF, member.id, is_proven=True, origin=origin)
 
 
+def prove_again(*, member: StaffMember, password: Secret, origin: str) -> None:
+    """Make sure that it is still the member who sits there, before money moves.
+
+    Raises SignInRefused, TooManyTries.
+    """
+    _, guess = counted_guess(DOOR, member.email, origin)
+    try:
+        require_password(member, password)
+    except SignInRefused:
+        with transaction():
+            _record(member, "staff.proof_refused", "refused")
+        raise
+    with transaction():
+        guess.was_right()
+        _record(member, "staff.proved_again")
+
+
 def get_active_member(member_id: str) -> StaffMember | None:
     """The staff member, unless disabled or gone."""
     with across_tenants("sign-in: the session names the person, the person names the tenant"):
@@ -80,5 +97,11 @@ def _is_still_theirs(member: StaffMember, judged: str, fresh: str | None) -> boo
     return changed_rows(same.values(password_hash=fresh or judged)) == 1
 
 
-def _record(member: StaffMember, action: str) -> None:
-    audit.record(action, object_kind="staff", object_id=member.id, tenant_id=member.sub_merchant_id)
+def _record(member: StaffMember, action: str, result: str = "done") -> None:
+    audit.record(
+        action,
+        object_kind="staff",
+        object_id=member.id,
+        tenant_id=member.sub_merchant_id,
+        result=result,
+    )

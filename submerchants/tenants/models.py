@@ -11,7 +11,8 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from config.database import Base, identifier
+from config.database import Base, identifier, long_text
+from config.vault import Sealed
 
 
 class TenantState(enum.StrEnum):
@@ -54,3 +55,6 @@ class Binding(Base):
     sub_appid: Mapped[str] = mapped_column(identifier(32))
     kind: Mapped[AppidKind]
     position: Mapped[int]
+    app_secret_sealed: Mapped[str | None] = mapped_column(long_text())  # to learn openids with
+
+    app_secret = Sealed("app_secret_sealed")

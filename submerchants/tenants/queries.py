@@ -12,7 +12,7 @@ from config.prepared import Prepared
 from partner.models import Partner
 from partner.numbers import printable
 from submerchants.errors import SubMerchantAmbiguous, SubMerchantNotFound
-from submerchants.tenants.models import Binding, SubMerchant, TenantState
+from submerchants.tenants.models import AppidKind, Binding, SubMerchant, TenantState
 
 _AS_IT_STANDS = {"populate_existing": True}
 
@@ -61,15 +61,17 @@ def bindings_of(sub_merchant_id: str) -> Sequence[Binding]:
     return db.session.scalars(here.order_by(Binding.position, Binding.id)).all()
 
 
-def sub_appids_of(sub_merchant_id: str) -> list[str]:
-    """The appids bound to a sub-merchant, the default first; asked with every order."""
+def sub_appids_of(sub_merchant_id: str) -> Mapping[str, AppidKind]:
+    """What each appid of a sub-merchant is, the default first; asked with every order."""
     found = read(_sub_appids(dialect_here()), {"of_sub_merchant": sub_merchant_id})
-    return [row["sub_appid"] for row in found]
+    return {row["sub_appid"]: row["kind"] for row in found}
 
 
 @cache
 def _sub_appids(dialect: Dialect) -> Prepared:
-    here = select(Binding.sub_appid).where(Binding.sub_merchant_id == bindparam("of_sub_merchant"))
+    here = select(Binding.sub_appid, Binding.kind).where(
+        Binding.sub_merchant_id == bindparam("of_sub_merchant")
+    )
     return Prepared(here.order_by(Binding.position, Binding.id), dialect)
 
 

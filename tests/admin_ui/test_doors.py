@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from config.database import db
+from config.database import db, release
 from config.sessions import LoginSession
 from config.throttle import TRIES_FROM_ONE_PLACE
 from tests.factories.people import (
@@ -143,6 +143,24 @@ def test_leaving_ends_the_session_on_the_server(client: FlaskClient) -> None:
     assert (left.status_code, left.location) == (303, OPERATOR_DOOR)
     assert client.get("/admin/").status_code == 303
     assert db.session.scalars(select(LoginSession)).all() == []
+
+
+def test_signing_in_again_ends_the_session_of_before(client: FlaskClient) -> None:
+    member = make_staff_member(sub_merchant=make_sub_merchant())
+    send(client, STAFF_DOOR, email=member.email, password=PASSWORD)
+    before = client.get_cookie(STAFF_COOKIE, domain="pay.example.test")
+    form = {"email": member.email, "password": PASSWORD}
+    form["csrf_token"] = form_token(client, "/dashboard/")
+
+    again = client.post(STAFF_DOOR, data=form)
+
+    after = client.get_cookie(STAFF_COOKIE, domain="pay.example.test")
+    assert again.status_code == 303
+    assert before
+    assert after
+    assert before.value != after.value
+    release()
+    assert len(db.session.scalars(select(LoginSession)).all()) == 1
 
 
 @pytest.mark.parametrize("path", [OPERATOR_DOOR, STAFF_DOOR, "/language", "/admin/sign-out"])

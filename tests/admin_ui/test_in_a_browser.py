@@ -21,15 +21,24 @@ import wsgi
 from config.clock import beijing_date, now
 from config.database import Base, db
 from config.settings import Settings
+from partner.app_secrets import set_app_secret
+from partner.credentials import default_appid
+from payments.checkout.models import CheckoutLink
 from payments.notifications.models import InboxState
 from payments.orders.models import Order, OrderState
 from payments.reconciliation.models import DiscrepancyKind, ReconciliationState
+from payments.refunds.models import RefundState
+from payments.webhooks.models import DeliveryState
 from submerchants.tenants.models import SubMerchant
+from tests.factories.checkout import APP_SECRET, make_link
 from tests.factories.console import make_discrepancy, make_entry, make_reconciliation
+from tests.factories.deliveries import let_fail, make_delivery
 from tests.factories.partner import make_partner
 from tests.factories.payments import make_order
 from tests.factories.people import PASSWORD, KnownOperator, make_operator, make_staff_member
+from tests.factories.refunds import make_refund
 from tests.factories.submerchants import make_sub_merchant
+from tests.factories.webhooks import make_endpoint
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +63,12 @@ class Place:
         )
         for state in OrderState:
             make_order(sub_merchant=self.tenant, state=state)
+        self.refunds = [
+            make_refund(order=self.order, state=state, amount_fen=10) for state in RefundState
+        ]
+        self.given_back_elsewhere: Order = make_order(
+            sub_merchant=self.tenant, state=OrderState.PAID, trade_state="REFUND"
+        )
         self.entry = make_entry(self.order, InboxState.QUARANTINED)
         self.day = beijing_date(now()) - timedelta(days=1)
         self.found = make_reconciliation(
@@ -64,6 +79,21 @@ class Place:
         )
         make_discrepancy(self.found, kind=DiscrepancyKind.AMOUNT_DIFFERS)
         make_discrepancy(self.found, kind=DiscrepancyKind.MISSING_THERE, theirs=None)
+        self._add_webhooks()
+        set_app_secret(partner=partner, sp_appid=default_appid(partner), secret=APP_SECRET)
+        self.link: CheckoutLink = make_link(
+            sub_merchant=self.tenant, partner=partner, description="预订 12 月 24 日套餐"
+        )
+
+    def _add_webhooks(self) -> None:
+        self.endpoint, calm = (
+            make_endpoint(sub_merchant=self.tenant, url=f"https://shop.example.com/{rest}").endpoint
+            for rest in ("a/rather/long/address?of=a-system-that-listens", "hooks")
+        )
+        for state in DeliveryState:
+            self.delivery = make_delivery(self.endpoint, state=state, reply="<b>no</b>")
+            make_delivery(calm)
+        let_fail(self.endpoint, hours=7)
 
     @property
     def pages(self) -> list[str]:
@@ -72,7 +102,11 @@ class Place:
             "/admin/",
             "/admin/orders",
             f"/admin/orders/{self.order.id}",
+            f"/admin/orders/{self.given_back_elsewhere.id}",
             "/admin/orders?q=nothing",
+            "/admin/refunds",
+            "/admin/refunds?q=nothing",
+            *(f"/admin/refunds/{refund.id}" for refund in self.refunds),
             "/admin/notifications",
             f"/admin/notifications/{self.entry.id}",
             "/admin/reconciliation",
@@ -80,12 +114,33 @@ class Place:
             f"/admin/reconciliation/{self.day}/{self.found.id}",
             "/admin/sub-merchants",
             f"/admin/sub-merchants/{self.tenant.id}",
+            f"/admin/sub-merchants/{self.tenant.id}/doctor",
             "/admin/audit",
+            f"/admin/audit?object={self.order.id}&by=PROVIDER",
+            "/admin/webhooks",
+            f"/admin/webhooks/{self.endpoint.id}",
+            "/admin/webhooks/events",
+            f"/admin/webhooks/events/{self.delivery.event_id}",
             "/dashboard/",
             "/dashboard/orders",
             f"/dashboard/orders/{self.order.id}",
+            "/dashboard/refunds",
+            f"/dashboard/refunds/{self.refunds[0].id}",
+            "/dashboard/activity",
+            "/dashboard/activity?by=PROVIDER",
             "/dashboard/reconciliation",
             f"/dashboard/reconciliation/{self.day}",
+            "/dashboard/webhooks",
+            "/dashboard/webhooks/new",
+            f"/dashboard/webhooks/{self.endpoint.id}?open=change",
+            f"/dashboard/webhooks/{self.endpoint.id}?open=recover",
+            "/dashboard/webhooks/events",
+            f"/dashboard/webhooks/events/{self.delivery.event_id}",
+            "/dashboard/doctor?url=https://shop.example.com/pay/index.html%23/cart",
+            "/dashboard/checkout",
+            "/dashboard/checkout/new",
+            f"/dashboard/checkout/{self.link.id}",
+            f"/dashboard/checkout/{self.link.id}/sheet",
         ]
 
 
@@ -208,8 +263,26 @@ def test_a_filter_takes_effect_at_once_and_stands_in_the_address(
     page.get_by_label("状态").select_option("PAID")
     page.wait_for_url("**/orders?state=PAID")
 
-    expect(page.locator("table.orders tbody tr")).to_have_count(2)
+    expect(page.locator("table.orders tbody tr")).to_have_count(3)
     page.context.close()
+
+
+def test_a_word_without_end_does_not_run_into_the_amount(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    make_refund(order=place.order, amount_fen=10, reason="x" * 80)
+
+    for size in (PHONE, DESK):
+        page = opened(browser, signed_in, size, "light")
+        page.goto(f"{place.url}/admin/refunds")
+        row = page.locator("tr", has=page.get_by_role("link", name="xxxx"))
+        lead = row.locator(".lead a").bounding_box()
+        amount = row.locator(".amount").bounding_box()
+
+        assert lead
+        assert amount
+        assert lead["x"] + lead["width"] <= amount["x"]
+        page.context.close()
 
 
 def test_a_number_is_copied_with_one_click(

@@ -12,6 +12,7 @@ import ssl
 import statistics
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,9 +22,11 @@ from pathlib import Path
 import flask_migrate
 
 import wsgi
+from config.clock import now
 from config.database import db
 from config.settings import Settings
-from tests.benchmarks import reconciliation
+from submerchants.tenants.queries import get_sub_merchant, partner_of
+from tests.benchmarks import reconciliation, webhooks
 from tests.benchmarks.console import slowest_twentieth_ms
 from tests.benchmarks.contenders import (
     THREADS,
@@ -45,6 +48,7 @@ QUICK = os.environ.get("QUICK", "") not in ("", "0")
 ROUNDS = 3 if QUICK else 5
 REQUESTS = 400 if QUICK else 1_500
 WARM_UP = 100
+EVENTS = 2_000 if QUICK else 10_000
 SMALL, LARGE = 10_000, (100_000 if QUICK else 1_000_000)
 
 Runs = dict[str, list[Run]]
@@ -215,6 +219,27 @@ def _growth(stage: Stage, town: Town, ours: Contender, program: Program) -> list
     ]
 
 
+def _webhooks(stage: Stage, town: Town, ours: Contender, program: Program) -> list[Goal]:
+    sub_merchant = get_sub_merchant(stage.facts["sub_merchants"][0]["sub_mchid"])
+    with webhooks.carrying(town.app, stage.variables, stage.folder) as url:
+        webhooks.listen(sub_merchant, url)
+        since = now()
+        load(program, stage, town.notifications(ours, WARM_UP), 204)
+        webhooks.notified(sub_merchant, url, since, 1.0)
+        since, started = now(), time.monotonic()
+        for _ in range(ROUNDS):
+            load(program, stage, town.notifications(ours, REQUESTS), 204)
+        told = webhooks.notified(sub_merchant, url, since, time.monotonic() - started)
+    say(f"\n  Webhooks of notifications: {told}")
+    partner = partner_of(sub_merchant)
+    company = webhooks.bad_company(town.app, partner, stage.variables, stage.folder, EVENTS)
+    say(f"  Webhooks in bad company: {company}")
+    return [
+        Goal("G13", "webhook: commit to first byte under load, p99", told.at(99), 1, unit=" s"),
+        Goal("", "the same in bad company, p99", company.at(99), 5, unit=" s"),
+    ]
+
+
 def _connections(stage: Stage) -> int:
     context = ssl.create_default_context(cafile=str(stage.authority))
     with urllib.request.urlopen(f"{stage.upstream_url}/count", context=context) as answer:
@@ -249,6 +274,7 @@ def main() -> int:
         goals = _notifications(stage, town, contenders, programs)
         goals += _orders(stage, contenders, programs)
         goals += _growth(stage, town, contenders[1], programs["ours"])
+        goals += _webhooks(stage, town, contenders[1], programs["ours"])
     say("\n  goal what                                                       measured   reach")
     for goal in goals:
         say(str(goal))

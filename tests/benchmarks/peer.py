@@ -1,12 +1,14 @@
 """The peer: the usual way, as the usual SDK's own pages show it.
 
 Flask, Flask-SQLAlchemy's ORM, and a Python SDK for WeChat Pay that opens a connection for each
-call. It writes the same rows as the application under test.
+call and writes to a log file, all set up as its README does. It writes the same rows as the
+application under test.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import time
 from datetime import UTC, datetime
@@ -31,6 +33,12 @@ app = Flask("peer")
 app.config["SQLALCHEMY_DATABASE_URI"] = stage.database_url
 app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"pool_size": 16}
 db.init_app(app)
+logging.basicConfig(
+    filename=stage.folder / "peer-sdk.log",
+    level=logging.DEBUG,
+    filemode="a",
+    format="%(asctime)s - %(process)s - %(levelname)s: %(message)s",
+)
 wxpay = WeChatPay(
     wechatpay_type=WeChatPayType.JSAPI,
     mchid=stage.facts["sp_mchid"],
@@ -39,6 +47,7 @@ wxpay = WeChatPay(
     apiv3_key=stage.file("api_v3_key"),
     appid=stage.facts["sp_appid"],
     notify_url="https://pay.example.test/notify",
+    logger=logging.getLogger("peer"),
     partner_mode=True,
     public_key=stage.file("wechatpay_public_key.pem"),
     public_key_id=stage.facts["wechatpay_public_key_id"],

@@ -1,5 +1,7 @@
 """The audit trail: closed after the change, and every tampering found."""
 
+from datetime import UTC, datetime
+
 import pytest
 from sqlalchemy import delete, select, update
 
@@ -48,7 +50,16 @@ def test_sealing_goes_on_where_it_ended(chain):
         {"detail": '{"amount": 2}'},
         {"object_id": "ord_9"},
         {"tenant_id": "t"},
+        {"actor_kind": "staff"},
+        {"actor_id": "op_2"},
+        {"origin": "192.0.2.9"},
+        {"request_id": "req_9"},
+        {"action": "order.paid"},
+        {"object_kind": "refund"},
+        {"result": "refused"},
+        {"happened_at": datetime(2026, 1, 1, tzinfo=UTC)},
     ],
+    ids=lambda change: next(iter(change)),
 )
 def test_an_altered_entry_is_found(chain, change):
     tamper(update(AuditEntry).where(AuditEntry.position == 3).values(**change))

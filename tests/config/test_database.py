@@ -17,6 +17,8 @@ from config.database import (
     transaction,
 )
 from config.scheduler import JobLease
+from partner.operators.models import Operator
+from tests.factories.people import make_operator
 
 BEIJING = timezone(timedelta(hours=8))
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=BEIJING)
@@ -48,6 +50,19 @@ def test_the_unique_constraint_says_whether_a_row_is_new(app):
 
     assert (first, second) == (True, False)
     assert len(db.session.scalars(select(JobLease)).all()) == 1
+
+
+def test_a_clash_on_another_key_than_the_named_one_is_an_error(app):
+    known = make_operator(email="k'y@example.test").operator
+    same = {column.key: getattr(known, column.key) for column in Operator.__table__.columns}
+    other = {**same, "id": "opr_other"}
+
+    with transaction():
+        by_address = insert_new(Operator, other, unique=("email",))
+    with pytest.raises(IntegrityError), transaction():
+        insert_new(Operator, other, unique=("id",))
+
+    assert by_address is False
 
 
 def test_names_that_differ_in_case_are_different(app):

@@ -1,11 +1,13 @@
 """How many processes serve, and what becomes of a connection whose body nobody reads."""
 
+import gc
 import multiprocessing
 import os
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +66,15 @@ def test_a_connection_ends_with_the_answer_to_a_body_that_is_not_read(headers, i
     asked(None, request)
 
     assert request.is_last is is_last
+
+
+def test_what_a_worker_holds_before_traffic_is_spared_by_the_garbage_collector(app):
+    ready = runpy.run_path(str(CONFIGURATION))["post_worker_init"]
+
+    try:
+        ready(SimpleNamespace(wsgi=app))
+        held = gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+    assert held > 0

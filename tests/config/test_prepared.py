@@ -20,7 +20,7 @@ def test_what_goes_in_comes_out_as_the_model_shows_it(app):
     with transaction():
         insert_new(JobLease, {"id": "a", "holder": "h", "held_until": MOMENT}, unique=("id",))
     query = select(LEASES).where(LEASES.c.id == bindparam("name"))
-    prepared = Prepared(query, dialect_here(), returned=dict(LEASES.c))
+    prepared = Prepared(query, dialect_here())
 
     (row,) = read(prepared, {"name": "a"})
 

@@ -55,6 +55,7 @@ def test_a_command_never_gets_a_broker_from_its_surroundings() -> None:
 
     assert told["DATABASE_URL"] == "sqlite:///x"
     assert (told["REDIS_URL"], told["BROKER_URL"], told["TRUSTED_PROXIES"]) == ("", "", "")
+    assert told["METRICS_FOLDER"] == ""
 
 
 @pytest.mark.processes

@@ -72,16 +72,25 @@ def test_an_unknown_job_names_those_there_are(app):
 
 
 def test_schedulers_that_tick_at_the_same_moment_run_a_job_once(app):
-    taken = threading.Event()
-
-    def wait_for_the_others():
-        return {"others_had_their_turn": int(taken.wait(0.3))}
-
     for number in range(5):
-        tick = job(wait_for_the_others, name=f"tests.{number}")
-        runs = at_once(app, 6, partial(run_job, tick))
+        turned_away = threading.Semaphore(0)
+        tick = job(partial(_wait_for_others, turned_away), name=f"tests.{number}")
+
+        runs = at_once(app, 6, partial(_tick, tick, turned_away))
 
         assert runs.count(None) == 5
+        assert {"turned_away": 5} in runs
+
+
+def _wait_for_others(turned_away):
+    return {"turned_away": sum(turned_away.acquire(timeout=20) for _ in range(5))}
+
+
+def _tick(tick, turned_away):
+    outcome = run_job(tick)
+    if outcome is None:
+        turned_away.release()
+    return outcome
 
 
 def test_what_may_have_been_missed_is_done_soon_after_a_scheduler_starts(app):

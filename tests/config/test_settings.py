@@ -65,6 +65,7 @@ BAD = [
     ("TRUSTED_PROXIES", "-1"),
     ("DATABASE_URL", "not a url"),
     ("DATABASE_URL", "mysql://root@127.0.0.1/x"),
+    ("METRICS_FOLDER", "var/metrics"),
     ("FLASK_DEBUG", "1"),
     ("WEBHOOK_ALLOWED_NETWORK", "10.0.0.0/8"),
 ]

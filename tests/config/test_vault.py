@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.vault import Secret, SecretBox, VaultError
+from config.vault import Secret, SecretBox, VaultError, sealed_attributes
 
 CONTEXT = "partners/key_sealed/prt_1/-"
 
@@ -87,3 +87,21 @@ def test_a_secret_shows_stars_wherever_it_is_printed():
         copy.copy(secret)
     assert secret == Secret("canary")
     assert secret != Secret("other")
+
+
+@pytest.mark.sqlite_only
+def test_every_sealed_column_is_bound_to_its_row_and_its_tenant(app):
+    for owner, sealed in sealed_attributes():
+        is_tenants = hasattr(owner, "sub_merchant_id")
+        row = owner(id="row_1", **({"sub_merchant_id": "sub_1"} if is_tenants else {}))
+        sealed.__set__(row, Secret("s"))
+        moves = {"id": "row_2", **({"sub_merchant_id": "sub_2"} if is_tenants else {})}
+
+        for name, elsewhere in moves.items():
+            here = getattr(row, name)
+            setattr(row, name, elsewhere)
+            with pytest.raises(VaultError):
+                sealed.__get__(row)
+            setattr(row, name, here)
+
+        assert sealed.__get__(row).reveal() == "s"

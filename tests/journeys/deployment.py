@@ -56,6 +56,11 @@ class WeChatPay:
         found: list[dict[str, Any]] = self._call("GET", "orders?limit=10000")["data"]
         return found
 
+    def refunds(self) -> list[dict[str, Any]]:
+        """The truth about every refund."""
+        found: list[dict[str, Any]] = self._call("GET", "refunds?limit=10000")["data"]
+        return found
+
     def notifications(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._call("GET", "notifications?limit=10000")["data"]
         return found

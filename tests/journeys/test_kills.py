@@ -1,8 +1,9 @@
-"""Payments while processes die and messages go astray: afterwards the books are WeChat Pay's.
+"""Money while processes die and messages go astray: afterwards the books are WeChat Pay's.
 
 Real programs, real databases. Web workers, the whole web server and the schedulers are killed
-without warning while tenants order, payers pay, answers are lost and notifications are lost,
-doubled, reordered or spoiled. Chance is seeded; a failure prints the seed, KILLS_SEED replays it.
+without warning while tenants order, payers pay, some of it is given back, answers are lost and
+notifications are lost, doubled, reordered or spoiled. Chance is seeded; a failure prints the seed,
+KILLS_SEED replays it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from config import audit, clock
 from config.database import db
 from payments.orders.models import Order, OrderState
 from payments.orders.sweep import sweep_due
+from payments.refunds.models import Refund, RefundState
+from payments.refunds.states import FINAL
+from payments.refunds.sweep import sweep_refunds
 from payments.webhooks.models import WebhookEvent
 from submerchants.tenancy import across_tenants
 from tests.conftest import missing
@@ -37,12 +41,13 @@ from tests.factories.submerchants import bearer
 from tests.journeys.deployment import Deployment, deployed
 from tests.servers import MYSQL, POSTGRESQL, make_database
 
-PAYMENTS = int(os.environ.get("KILLS_PAYMENTS", "400"))
+PAYMENTS = int(os.environ.get("KILLS_PAYMENTS", "150"))
 BUYERS = 8
 PATIENCE_SECONDS = 120
 KILL_EVERY_SECONDS = (0.2, 0.8)
 LOOK_SECONDS = 0.2
 PAID_SHARE = 0.85
+REFUNDED_SHARE = 0.4  # of what is paid
 PATIENT_SHARE = 0.9  # the rest of the tenants give up after the first answer that is no answer
 
 # What goes wrong, and how often.
@@ -52,6 +57,11 @@ FAULTS: dict[str, dict[str, Any]] = {
     "bad_signature": {"share": 0.02, "path": "/v3/pay"},
     "http_500": {"share": 0.03, "path": "/v3/pay", "work_done": True},
     "reset": {"share": 0.03, "path": "/v3/pay"},
+    "http_502": {"share": 0.05, "path": "/v3/refund", "work_done": True},
+    "unsigned": {"share": 0.05, "path": "/v3/refund"},
+    "slow": {"share": 0.01, "path": "/v3/refund", "seconds": 1},
+    "http_503": {"share": 0.05, "path": "/v3/refund"},
+    "rate_limit": {"share": 0.03, "path": "/v3/refund"},
     "notification_missing": {"share": 0.10},
     "notification_repeated": {"share": 0.20, "repeats": 2},
     "notification_reordered": {"share": 0.20},
@@ -76,7 +86,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deplo
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_after_kills_and_losses_our_books_are_wechat_pays(deployment: Deployment) -> None:
     seed = os.environ.get("KILLS_SEED") or secrets.token_hex(4)
     print(f"KILLS_SEED={seed}")  # noqa: T201 - shown when the test fails
@@ -93,6 +103,7 @@ def test_after_kills_and_losses_our_books_are_wechat_pays(deployment: Deployment
 
     assert kills.total() >= 3
     _assert_books_agree(deployment)
+    _assert_refunds_agree(deployment)
 
 
 def _buy_everything(deployment: Deployment, seed: str) -> None:
@@ -120,6 +131,8 @@ def _buy(deployment: Deployment, number: int, chance: random.Random) -> None:
         if answer is not None and answer.status_code in (200, 201):
             if chance.random() < PAID_SHARE:
                 deployment.wechatpay.pay(answer.json()["out_trade_no"])
+                if chance.random() < REFUNDED_SHARE:
+                    _give_back(deployment, key, answer.json(), chance)
             return
         assert answer is None or answer.status_code in (424, 429, 500, 503), answer.text
         if time.monotonic() > deadline:
@@ -127,10 +140,40 @@ def _buy(deployment: Deployment, number: int, chance: random.Random) -> None:
         time.sleep(chance.uniform(0.2, 1.0))
 
 
+def _give_back(
+    deployment: Deployment, key: str, order: dict[str, Any], chance: random.Random
+) -> None:
+    """All of it, or two parts, each asked for with the same number until it is taken on."""
+    part = chance.choice([order["amount_fen"], order["amount_fen"] // 2])
+    for turn in range(chance.choice([1, 2])):
+        body = {
+            "order_id": order["id"],
+            "merchant_refund_no": f"{order['merchant_order_no']}-{turn}",
+            "amount_fen": part,
+        }
+        deadline = time.monotonic() + PATIENCE_SECONDS / 4
+        while time.monotonic() < deadline:
+            answer = _post(deployment, key, "refunds", body)
+            if answer is not None and answer.status_code in (200, 201):
+                break
+            code = "" if answer is None else answer.json()["code"]
+            if code == "refund_exceeds_balance":
+                return  # the first part was all of it
+            if code == "order_not_refundable":
+                _post(deployment, key, f"orders/{order['id']}/sync", {})
+            time.sleep(chance.uniform(0.2, 1.0))
+
+
 def _place(deployment: Deployment, key: str, order: dict[str, Any]) -> requests.Response | None:
+    return _post(deployment, key, "orders", order)
+
+
+def _post(
+    deployment: Deployment, key: str, path: str, body: dict[str, Any]
+) -> requests.Response | None:
     try:
         return requests.post(
-            f"{deployment.url}/api/v1/orders", json=order, headers=bearer(key), timeout=30
+            f"{deployment.url}/api/v1/{path}", json=body, headers=bearer(key), timeout=30
         )
     except requests.RequestException:
         return None  # the process that would have answered is dead
@@ -192,6 +235,13 @@ def _let_the_sweep_finish(deployment: Deployment) -> None:
     with deployment.app.app_context(), clock.frozen_at(clock.now() + timedelta(hours=1)):
         while sweep_due().get("asked"):
             continue
+    deployment.wechatpay.advance(timedelta(hours=2).total_seconds())
+    for hours in range(2, 12):
+        deployment.wechatpay.advance(timedelta(hours=1).total_seconds())
+        with deployment.app.app_context(), clock.frozen_at(clock.now() + timedelta(hours=hours)):
+            if not sweep_refunds().get("asked"):
+                return
+        time.sleep(LOOK_SECONDS * 10)  # it settles what it accepted
 
 
 def _assert_books_agree(deployment: Deployment) -> None:
@@ -209,13 +259,41 @@ def _assert_books_agree(deployment: Deployment) -> None:
     paid = {number for number, order in ours.items() if order.state is OrderState.PAID}
 
     assert set(theirs) <= set(ours)  # nothing is known there that was not written here first
-    assert paid == {number for number, order in theirs.items() if order["trade_state"] == "SUCCESS"}
+    assert paid == {number for number, order in theirs.items() if order["transaction_id"]}
     assert len(paid) > PAYMENTS // 2
     assert _money(ours[number] for number in paid) == _their_money(theirs, paid)
     assert Counter(credited) == Counter(ours[number].id for number in paid)
     assert sorted((event.object_id, event.sub_merchant_id) for event in events) == sorted(
         (ours[number].id, ours[number].sub_merchant_id) for number in paid
     )
+
+
+def _assert_refunds_agree(deployment: Deployment) -> None:
+    theirs = {refund["out_refund_no"]: refund for refund in deployment.wechatpay.refunds()}
+    with deployment.app.app_context(), across_tenants("comparing the books"):
+        ours = {refund.out_refund_no: refund for refund in db.session.scalars(select(Refund))}
+        orders = {order.id: order for order in db.session.scalars(select(Order))}
+        told = list(
+            db.session.scalars(
+                select(WebhookEvent.object_id).where(WebhookEvent.type == "refund.succeeded")
+            )
+        )
+    back = [refund for refund in ours.values() if refund.state is RefundState.SUCCEEDED]
+
+    assert {refund.state for refund in ours.values()} <= FINAL
+    assert {refund.out_refund_no for refund in back} == set(theirs)
+    assert {one["status"] for one in theirs.values()} == {"SUCCESS"}
+    assert len(back) > PAYMENTS // 10
+    assert sorted((one.out_refund_no, one.amount_fen, one.sub_mchid) for one in back) == sorted(
+        (one["out_refund_no"], one["amount"], one["sub_mchid"]) for one in theirs.values()
+    )
+    assert Counter(told) == Counter(refund.id for refund in back)
+    given: Counter[str] = Counter()
+    for refund in back:
+        given[refund.order_id] += refund.amount_fen
+    for order in orders.values():
+        assert order.refunded_fen == order.refund_reserved_fen == given[order.id]
+        assert order.refunded_fen <= order.amount_fen
 
 
 def _money(orders: Iterator[Order]) -> list[tuple[object, ...]]:

@@ -13,9 +13,9 @@ from partner.directory_rule import (
     Miss,
     covers,
     normalise_directory,
-    page_directory,
 )
 from partner.errors import InvalidDirectory
+from partner.page_address import read_address
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -70,7 +70,7 @@ def test_normalising_twice_changes_nothing_and_a_directory_covers_itself(
 
     assert normalise_directory(normal) == normal
     assert covers(normal, normal).covered
-    assert page_directory(normal) == normal
+    assert normal == read_address(normal, MAX_DIRECTORY_LENGTH).full_directory
 
 
 @given(st.one_of(st.text(max_size=80), st.text(max_size=60).map("https://".__add__)))
@@ -180,7 +180,7 @@ def test_a_hostile_or_mistaken_address_is_refused_with_its_reason(hostile: str, 
         ("https://www.example.com/shop/1", Miss.OTHER_HOST),
         ("https://pay.example.com/Shop/1", Miss.LETTER_CASE),
         ("https://pay.example.com/shop/a/1", Miss.DEEPER_PAGE),
-        ("https://pay.example.com/shop", Miss.OTHER_PATH),
+        ("https://pay.example.com/shop", Miss.TRAILING_SLASH),
         ("https://pay.example.com/other/1", Miss.OTHER_PATH),
         ("https://pay.example.com/shop/../shop/1", Miss.UNREADABLE_PAGE),
         ("https://user@pay.example.com/shop/1", Miss.UNREADABLE_PAGE),

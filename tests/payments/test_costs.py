@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
+from sqlalchemy import update
 
 import wsgi
-from config.database import db
+from config.clock import now
+from config.database import changed_rows, db, transaction
+from config.scheduler import JobLease
 from config.settings import Settings
 from partner.models import Partner
 from partner.simulator.simulator import Simulator
@@ -28,8 +30,13 @@ from submerchants.tenants.models import SubMerchant
 from tests.conftest import PLATFORM_URL
 from tests.factories.payments import OPENID, place_order
 from tests.factories.submerchants import bearer, make_api_key
+from tests.statements import commands_done, listening, wire_trace
 
 MOST_WRITES = 4  # inbox, order, event, audit
+MOST_JOURNEYS = 2  # to PostgreSQL: the order with BEGIN, the others with COMMIT
+# The order and its audit; once WeChat Pay has answered, the order again and its audit.
+MOST_ORDER_WRITES, MOST_ORDER_COMMITS = 4, 2
+MOST_ORDER_JOURNEYS = 4  # the key, the order with its audit, and two for the answer
 ORDERS = 40
 THREADS = 4
 PARSERS = {"load_pem_private_key", "load_pem_public_key", "load_pem_x509_certificate"}
@@ -45,9 +52,38 @@ def test_a_notification_costs_four_writes_and_one_commit(
     with _counting_writes() as counts:
         simulator.notifier.deliver_due()
 
-    assert len(counts.writes) <= MOST_WRITES, counts.writes
+    assert len(counts.writes) == MOST_WRITES, counts.writes
     assert counts.commits == 1
+    assert counts.journeys in (None, MOST_JOURNEYS)
     assert simulator.outbox.listed({}, 10, 0)[-1]["state"] == "DELIVERED"
+
+
+def test_an_order_costs_four_writes_and_two_commits(
+    client: FlaskClient, sub_merchant: SubMerchant, partner: Partner
+) -> None:
+    key = make_api_key(sub_merchant)
+    for number in ("W1", "W2"):  # the first one also notes that the key is in use
+        client.post("/api/v1/orders", json=_tea(number), headers=bearer(key))
+
+    with _counting_writes() as counts:
+        answer = client.post("/api/v1/orders", json=_tea("W3"), headers=bearer(key))
+
+    assert answer.status_code == 201
+    assert len(counts.writes) == MOST_ORDER_WRITES, counts.writes
+    assert counts.commits == MOST_ORDER_COMMITS
+    assert counts.journeys in (None, MOST_ORDER_JOURNEYS)
+
+
+def test_the_count_of_writes_can_fail(app: Flask) -> None:
+    with _counting_writes() as counts:
+        for name in ("a", "b"):
+            with transaction() as session:
+                session.add(JobLease(id=name, holder="h", held_until=now()))
+                session.flush()
+                changed_rows(update(JobLease).values(holder="g"))
+
+    assert len(counts.writes) == 4
+    assert counts.commits == 2
 
 
 @pytest.mark.sqlite_only
@@ -130,6 +166,7 @@ class _Counts:
     def __init__(self) -> None:
         self.writes: list[str] = []
         self.commits = 0
+        self.journeys: int | None = None  # known where the server's own answers are counted
         self._uncommitted = 0
 
     def executed(self, _c: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -141,19 +178,26 @@ class _Counts:
         self.commits += bool(self._uncommitted)
         self._uncommitted = 0
 
+    def read_trace(self, trace: str) -> None:
+        """What PostgreSQL said it has done, out of the driver's own record of the wire."""
+        self.journeys = trace.count("ReadyForQuery")
+        for done in commands_done(trace):
+            if done == "COMMIT":
+                self.committed(None)
+            else:
+                self.executed(None, None, done)
+
 
 @contextmanager
 def _counting_writes() -> Iterator[_Counts]:
     counts = _Counts()
-    listeners: list[tuple[str, Callable[..., None]]] = [
-        ("before_cursor_execute", counts.executed),
-        ("commit", counts.committed),
-    ]
-    for name, listener in listeners:
-        event.listen(db.engine, name, listener)
-    yield counts
-    for name, listener in listeners:
-        event.remove(db.engine, name, listener)
+    if db.engine.dialect.name == "postgresql":
+        with wire_trace(db.engine) as trace:
+            yield counts
+        counts.read_trace(trace.text)
+        return
+    with listening(db.engine, before_cursor_execute=counts.executed, commit=counts.committed):
+        yield counts
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from flask import Flask, jsonify
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from config import clock
@@ -24,6 +23,7 @@ from submerchants.api_keys.issue import issue_key, list_keys, revoke_key_as_prov
 from submerchants.tenants.models import SubMerchant
 from submerchants.tenants.suspend import suspend
 from tests.factories.submerchants import bearer, make_api_key, make_sub_merchant
+from tests.statements import statements_run
 
 
 def _pages(app: Flask) -> None:
@@ -168,20 +168,14 @@ def test_a_revoked_key_is_turned_away_at_the_very_next_request(api: FlaskClient)
 def test_key_tenant_and_provider_come_in_one_query(api: FlaskClient, app: Flask) -> None:
     headers = bearer(make_api_key(make_sub_merchant()))
     api.post("/pay", headers=headers)
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith("BEGIN"):
-            seen.append(statement)
-
     with api.application.app_context():
         engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    response = api.post("/pay", headers=headers)
-    event.remove(engine, "before_cursor_execute", note)
+
+    with statements_run(engine) as seen:
+        response = api.post("/pay", headers=headers)
 
     assert response.status_code == 200
-    assert [statement.split()[0] for statement in seen] == ["SELECT"]
+    assert seen == ["SELECT"]
 
 
 def test_nothing_of_the_caller_outlives_the_request(api: FlaskClient) -> None:

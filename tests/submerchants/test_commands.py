@@ -42,6 +42,7 @@ def test_a_sub_merchant_is_added_listed_shown_suspended_and_resumed(run: FlaskCl
         "sub_appid": "wxbbb",
         "kind": "mini_program",
         "is_default": False,
+        "has_app_secret": False,
     }
     assert [(each["sub_mchid"], each["sub_appids"]) for each in listed] == [
         ("1600000001", added["sub_appids"])

@@ -77,7 +77,7 @@ def test_a_hash_route_is_explained() -> None:
     verdict = judge([long_ago("https://pay.example.com/app/x/")], f"{PAGE}#/app/x/1", NOON)
 
     assert not verdict.covered
-    assert "What follows the #" in verdict.explanation
+    assert "What follows the #" in verdict.notes[0].en
 
 
 def test_a_page_that_is_no_page_gets_a_verdict_and_not_an_error() -> None:

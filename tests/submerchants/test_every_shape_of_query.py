@@ -3,7 +3,17 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Executable, bindparam, delete, exists, func, select, union_all, update
+from sqlalchemy import (
+    Executable,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import aliased
 
 from config.clock import now
@@ -115,7 +125,8 @@ def test_a_prepared_statement_about_another_tenant_is_refused(two_tenants):
 def test_a_row_of_another_tenant_is_not_written(two_tenants):
     mine, theirs = (order.sub_merchant_id for order in two_tenants)
     row = {"id": "evt_x", "sub_merchant_id": theirs, "event_key": "k"}
-    event = WebhookEvent(**row, type="t", object_id="o", data="{}", created_at=now())
+    rest = {"type": "t", "object_id": "o", "data": "{}", "created_at": now()}
+    event = WebhookEvent(**row, **rest)
 
     def write_rows():
         with transaction() as session:
@@ -125,7 +136,15 @@ def test_a_row_of_another_tenant_is_not_written(two_tenants):
         with transaction():
             insert_new(WebhookEvent, row, unique=("sub_merchant_id", "event_key"))
 
-    for write in (write_rows, write_values):
+    def write_statement():
+        with transaction() as session:
+            session.execute(insert(WebhookEvent).values(**row, **rest))
+
+    def write_many():
+        with transaction() as session:
+            session.execute(insert(WebhookEvent), [{**row, **rest}])
+
+    for write in (write_rows, write_values, write_statement, write_many):
         with acting_for(mine), pytest.raises(NoTenant):
             write()
 

@@ -7,7 +7,7 @@ async function refresh() {
   const live = document.querySelector("[data-refresh]");
   const busy = live.contains(document.activeElement) || !document.getSelection().isCollapsed;
   if (document.hidden || busy) return;
-  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   live.replaceChildren(...page.querySelector("[data-refresh]").childNodes);

@@ -1,75 +1,36 @@
-"""Partner-mode payments: place (JSAPI and mini program), query, close.
+"""Partner-mode payments of every kind: place, charge a payment code, query, close, reverse.
 
 The client sends what it is given: cutting a description, minting numbers and deciding what a state
-means happen elsewhere. WeChat Pay documents: "JSAPI/小程序下单", "查询订单", "关闭订单".
+means happen elsewhere. WeChat Pay documents: "JSAPI/小程序下单", "APP下单", "H5下单", "Native下单",
+"付款码支付", "查询订单", "关闭订单", "撤销订单".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Final, Self
 
 from partner.wechatpay import wire
-from partner.wechatpay.errors import Malformed, OutcomeUnknown, UnknownReason
+from partner.wechatpay.errors import Malformed, OutcomeUnknown, StillProcessing, UnknownReason
+from partner.wechatpay.resources.order_bodies import (
+    CODEPAY,
+    Product,
+    compact_json,
+    with_auth_code,
+)
 from partner.wechatpay.transport import Transport, path
 
-PAID_STATES: Final = frozenset({"SUCCESS", "REFUND"})  # REFUND: it was paid, then given back
+SUCCESS: Final = "SUCCESS"
+REFUNDED: Final = "REFUND"  # it was paid; at least one refund was asked for since, even in part
+PAID_STATES: Final = frozenset({SUCCESS, REFUNDED})
+REVOKED: Final = "REVOKED"  # a payment by code was reversed, whether it had been paid or not
+USERPAYING: Final = "USERPAYING"  # the payer of a payment by code types the password
 
 _ROOT: Final = ("v3", "pay", "partner", "transactions")
-_BEIJING: Final = timezone(timedelta(hours=8))
-_LONGEST_PREPAY_ID: Final = 64
 _LONGEST_ID: Final = 32
 _LONGEST_OPENID: Final = 128
 _LONGEST_NAME: Final = 64
 _LONGEST_TEXT: Final = 512  # twice and more what is documented, in whichever unit that is
-
-
-def jsapi_order_body(
-    *,
-    sp_appid: str,
-    sp_mchid: str,
-    sub_mchid: str,
-    description: str,
-    out_trade_no: str,
-    notify_url: str,
-    total_fen: int,
-    currency: str = "CNY",
-    sub_appid: str | None = None,
-    sp_openid: str | None = None,
-    sub_openid: str | None = None,
-    time_expire: datetime | None = None,
-    attach: str | None = None,
-    goods_tag: str | None = None,
-    support_fapiao: bool | None = None,
-    profit_sharing: bool | None = None,
-    detail: Mapping[str, object] | None = None,
-    scene_info: Mapping[str, object] | None = None,
-) -> bytes:
-    """The order exactly as it will be sent. Store these bytes: a repeat must send the very same.
-
-    What is None is left out, since WeChat Pay refuses fields it does not expect and nulls anywhere.
-    """
-    sharing = None if profit_sharing is None else {"profit_sharing": profit_sharing}
-    order = {
-        "sp_appid": sp_appid,
-        "sp_mchid": sp_mchid,
-        "sub_appid": sub_appid,
-        "sub_mchid": sub_mchid,
-        "description": description,
-        "out_trade_no": out_trade_no,
-        "time_expire": None if time_expire is None else _beijing_text(time_expire),
-        "attach": attach,
-        "notify_url": notify_url,
-        "goods_tag": goods_tag,
-        "support_fapiao": support_fapiao,
-        "settle_info": sharing,
-        "amount": {"total": total_fen, "currency": currency},
-        "payer": _present({"sp_openid": sp_openid, "sub_openid": sub_openid}),
-        "detail": detail,
-        "scene_info": scene_info,
-    }
-    return _json(_present(order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +58,12 @@ class Transaction:
 
     @property
     def is_paid(self) -> bool:
-        """Whether the payer's money was received, even if it was refunded since."""
-        return self.trade_state in PAID_STATES
+        """Whether the payer's money was received, even if it was given back since.
+
+        A reversed order has WeChat Pay's number only if it had been paid.
+        """
+        was_reversed = self.trade_state == REVOKED and self.transaction_id is not None
+        return self.trade_state in PAID_STATES or was_reversed
 
     @classmethod
     def from_wire(cls, message: Mapping[str, object]) -> Self:
@@ -127,20 +92,76 @@ class Transaction:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class UserPaying:
+    """A payment by code waits for its payer's password: ask every 5 s, for 30 s, then reverse."""
+
+
 class Transactions:
-    """The payment calls of one service provider. All are safe to repeat with the same number."""
+    """The payment calls of one service provider. All but `pay_by_code` are safe to repeat."""
 
     def __init__(self, transport: Transport, sp_mchid: str) -> None:
         self._transport = transport
         self._sp_mchid = sp_mchid
 
-    def prepay_jsapi(self, body: bytes) -> str:
-        """Place the order of `jsapi_order_body` and return its prepay_id, good for two hours."""
+    def place(self, product: Product, body: bytes) -> str:
+        """Place the order of `order_body` and return what brings the payer to the cashier.
+
+        A prepay_id (JSAPI, APP) and a code_url (Native) are good for two hours, an h5_url (H5) for
+        five minutes. The same bytes again are the same order, with a fresh one.
+        """
+        if product.answer is None:
+            raise ValueError("an order by payment code is charged, not placed")
         reply = self._transport.send(
-            "POST", path(*_ROOT, "jsapi"), body=body, repeatable=True, endpoint="prepay_jsapi"
+            "POST",
+            path(*_ROOT, product.name),
+            body=body,
+            repeatable=True,
+            endpoint=f"prepay_{product.name}",
         )
         try:
-            return wire.text(wire.read_object(reply), "prepay_id", longest=_LONGEST_PREPAY_ID)
+            told = wire.read_object(reply)
+            return wire.text(told, product.answer, longest=product.longest_answer)
+        except Malformed as error:
+            raise OutcomeUnknown(UnknownReason.REPLY_MALFORMED, error) from error
+
+    def pay_by_code(
+        self, body: bytes, auth_code: str, *, out_trade_no: str, sub_mchid: str
+    ) -> Transaction | UserPaying:
+        """Charge the payer whose code was scanned, with the order of `order_body`; never twice.
+
+        `Refused` means that nothing was charged: the number and the code are spent. After
+        `OutcomeUnknown` query the number, then reverse it. No notification will ever come.
+        """
+        try:
+            reply = self._transport.send(
+                "POST",
+                path(*_ROOT, CODEPAY.name),
+                body=with_auth_code(body, auth_code),
+                endpoint="pay_by_code",
+            )
+        except StillProcessing as waiting:
+            if waiting.code == USERPAYING:
+                return UserPaying()
+            raise
+        return self._transaction(reply, {"out_trade_no": out_trade_no, "sub_mchid": sub_mchid})
+
+    def reverse(self, *, out_trade_no: str, sub_mchid: str) -> None:
+        """Undo a payment by code: unpaid it is closed, paid it is given back in full.
+
+        Which of the two it was is for a query to say. Repeat it until the answer is definite.
+        """
+        reply = self._transport.send(
+            "POST",
+            path(*_ROOT, "out-trade-no", out_trade_no, "reverse"),
+            body=compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
+            repeatable=True,
+            endpoint="reverse",
+        )
+        try:
+            told = wire.read_object(reply)
+            if wire.text(told, "out_trade_no", longest=_LONGEST_ID) != out_trade_no:
+                raise Malformed("out_trade_no is not the one that was reversed.")
         except Malformed as error:
             raise OutcomeUnknown(UnknownReason.REPLY_MALFORMED, error) from error
 
@@ -159,7 +180,7 @@ class Transactions:
         self._transport.send(
             "POST",
             path(*_ROOT, "out-trade-no", out_trade_no, "close"),
-            body=_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
+            body=compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
             repeatable=True,
             endpoint="close",
         )
@@ -167,6 +188,9 @@ class Transactions:
     def _query(self, target: str, asked: Mapping[str, str]) -> Transaction:
         query = {"sp_mchid": self._sp_mchid, "sub_mchid": asked["sub_mchid"]}
         reply = self._transport.send("GET", target, query, repeatable=True, endpoint="query")
+        return self._transaction(reply, asked)
+
+    def _transaction(self, reply: bytes, asked: Mapping[str, str]) -> Transaction:
         try:
             transaction = Transaction.from_wire(wire.read_object(reply))
             # The signature covers the reply, not the question: a genuine answer to another one
@@ -177,17 +201,3 @@ class Transactions:
         except Malformed as error:
             raise OutcomeUnknown(UnknownReason.REPLY_MALFORMED, error) from error
         return transaction
-
-
-def _json(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-
-
-def _present(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _beijing_text(moment: datetime) -> str:
-    if moment.tzinfo is None:
-        raise ValueError("time_expire must be aware")
-    return moment.astimezone(_BEIJING).isoformat(timespec="seconds")

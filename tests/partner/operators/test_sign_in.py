@@ -19,7 +19,13 @@ from config.vault import Secret
 from partner.operators.add import OperatorExists, add_operator
 from partner.operators.models import Operator
 from partner.operators.roles import PERMISSIONS, OperatorPermission, OperatorRole
-from partner.operators.sign_in import change_password, disable, give_code, give_password
+from partner.operators.sign_in import (
+    change_password,
+    disable,
+    give_code,
+    give_password,
+    prove_again,
+)
 from tests.factories.people import PASSWORD, KnownOperator, make_operator
 
 _LONGER_THAN_JUDGING_S = 1.5
@@ -214,3 +220,22 @@ def _in_context(app: Flask, known: KnownOperator) -> Secret:
         return give_password(
             email=known.operator.email, password=Secret(PASSWORD), origin="192.0.2.1"
         )
+
+
+def test_who_is_asked_again_shows_a_code_that_was_not_used_yet() -> None:
+    known = make_operator()
+    with frozen_at(now()):
+        give_code(session=half_way(known), code=known.code(), origin="192.0.2.1")
+
+        with pytest.raises(SignInRefused):
+            prove_again(operator=known.operator, code=known.code())
+        prove_again(operator=known.operator, code=known.code(1))
+        with pytest.raises(SignInRefused):
+            prove_again(operator=known.operator, code=known.code(1))
+
+    actions = db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert actions[-3:] == [
+        "operator.proof_refused",
+        "operator.proved_again",
+        "operator.proof_refused",
+    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509 import load_pem_x509_certificate
+from playwright.sync_api import Browser, Page
+from werkzeug.serving import make_server
 
 from partner.simulator import Simulator, WsgiAdapter
 
@@ -187,3 +190,49 @@ def merchant(sim: Simulator, home: Path, web: requests.Session) -> Merchant:
     }
     known = wechatpay_keys(home, facts)
     return Merchant(web, facts["sp_mchid"], facts["serial_no"], key, known, order)
+
+
+@pytest.fixture
+def address(sim: Simulator) -> Iterator[str]:
+    """The simulator behind a port, for browsers."""
+    server = make_server("127.0.0.1", 0, sim.app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """A page at phone width, and everything it complained about."""
+    complaints: list[str] = []
+
+    def complained(message: Any) -> None:
+        complaints.append(getattr(message, "text", str(message)))
+
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.on("console", complained)
+    page.on("pageerror", complained)
+    yield page, complaints
+    page.close()
+
+
+@pytest.fixture
+def paid(merchant: Merchant, sim: Simulator) -> Merchant:
+    """The order of 18.80 yuan, paid."""
+    merchant.place()
+    sim.pay(merchant.order["out_trade_no"])
+    return merchant
+
+
+@pytest.fixture
+def refunding(merchant: Merchant, sim: Simulator, receiver: Receiver) -> Merchant:
+    """A paid order, told of, whose next refund is held until somebody settles it."""
+    merchant.place()
+    sim.pay(merchant.order["out_trade_no"])
+    sim.notifier.deliver_due()
+    receiver.received.clear()
+    sim.refund_outcomes.set("HOLD")
+    return merchant

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +262,22 @@ def test_another_sites_page_cannot_pull_a_lever(web: requests.Session, sim: Simu
 
     assert answer.status_code == 403
     assert sim.clock.offset_s == 0
+
+
+def test_a_home_from_before_the_newer_settings_opens_as_it_was(tmp_path: Path) -> None:
+    Simulator(tmp_path).close()
+    newer = ("payment_directories", "oauth_scopes", "h5_domains", "codepay_enabled")
+    with sqlite3.connect(tmp_path / "ledger.sqlite3") as ledger:
+        [(text,)] = ledger.execute("SELECT document FROM merchants").fetchall()
+        document = {name: one for name, one in json.loads(text).items() if name not in newer}
+        for sub in document["sub_merchants"]:
+            del sub["payment_directories"]
+        ledger.execute("UPDATE merchants SET document = ?", (json.dumps(document),))
+
+    simulator = Simulator(tmp_path)
+
+    [provider] = simulator.merchants.all()
+    simulator.close()
+    assert provider.codepay_enabled
+    assert provider.payment_directories is None
+    assert len(provider.sub_merchants) == 3

@@ -134,6 +134,84 @@ def test_a_strangers_sdk_trades_a_whole_day(
     assert b"SDK-CLOSED" not in bill
 
 
+# The SDK compares certificates by naive times when it seals a field; that is its own affair.
+@pytest.mark.filterwarnings("ignore:Properties that return a na")
+@pytest.mark.parametrize("mode", ["certificate", "public key"])
+def test_a_strangers_sdk_gives_money_back(
+    world: tuple[Simulator, str], home: Path, httpserver: HTTPServer, mode: str
+) -> None:
+    simulator, base_url = world
+    httpserver.expect_request("/notify").respond_with_data(status=204)
+    client = sdk(home, base_url, httpserver.url_for("/notify"), mode)
+    sub = simulator.facts["sub_merchants"][0]["sub_mchid"]
+    client.pay(
+        description="山茶咖啡-拿铁",
+        out_trade_no="SDK-REFUNDED",
+        amount={"total": 1880, "currency": "CNY"},
+        payer={"sp_openid": PAYER},
+        sub_mchid=sub,
+    )
+    paid = simulator.pay("SDK-REFUNDED")
+    simulator.notifier.deliver_due()
+
+    code, message = client.refund(
+        out_refund_no="SDK-R-1",
+        transaction_id=paid.transaction_id,
+        amount={"refund": 500, "total": 1880, "currency": "CNY"},
+        reason="退一杯",
+        sub_mchid=sub,
+    )
+    refund = json.loads(message)
+    assert (code, refund["status"]) == (200, "PROCESSING")
+    simulator.settle_refund("SDK-R-1", "ABNORMAL")
+    code, message = client.abnormal_refund(
+        refund_id=refund["refund_id"],
+        out_refund_no="SDK-R-1",
+        type="USER_BANK_CARD",
+        bank_type="CMB_DEBIT",
+        bank_account="6225880200001234",
+        real_name="张三",
+        sub_mchid=sub,
+    )
+    assert (code, json.loads(message)["status"]) == (200, "PROCESSING")
+    simulator.notifier.deliver_due()
+
+    told = [
+        client.callback(dict(request.headers), request.get_data()) for request, _ in httpserver.log
+    ]
+    assert [one["event_type"] for one in told] == [
+        "TRANSACTION.SUCCESS",
+        "REFUND.ABNORMAL",
+        "REFUND.SUCCESS",
+    ]
+    assert told[2]["resource"]["refund_status"] == "SUCCESS"
+    assert told[2]["resource"]["amount"]["refund"] == 500
+    code, message = client.query_refund("SDK-R-1", sub_mchid=sub)
+    assert (code, json.loads(message)["status"]) == (200, "SUCCESS")
+
+
+def test_a_strangers_sdk_places_a_native_order(
+    world: tuple[Simulator, str], home: Path, httpserver: HTTPServer
+) -> None:
+    simulator, base_url = world
+    client = sdk(home, base_url, httpserver.url_for("/notify"), "public key")
+    sub = simulator.facts["sub_merchants"][0]["sub_mchid"]
+
+    code, message = client.pay(
+        description="山茶咖啡-拿铁",
+        out_trade_no="SDK-NATIVE",
+        amount={"total": 1880},
+        sub_mchid=sub,
+        pay_type=WeChatPayType.NATIVE,
+    )
+    simulator.pay("SDK-NATIVE")
+    _, told = client.query(out_trade_no="SDK-NATIVE", sub_mchid=sub)
+
+    assert code == 200
+    assert json.loads(message)["code_url"].startswith("weixin://wxpay/bizpayurl/")
+    assert json.loads(told)["trade_type"] == "NATIVE"
+
+
 def test_the_sdk_refuses_a_probe_and_opens_the_repeat(
     world: tuple[Simulator, str], home: Path, httpserver: HTTPServer
 ) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 
-from partner.simulator import Simulator
-from tests.partner.simulator.conftest import BASE
+from partner.simulator import Simulator, WsgiAdapter
+from tests.partner.simulator.conftest import BASE, Merchant
 
 APPID = "wx7a51c0ffee000901"
 BACK = "https://pay.example.com/openid?order=7"
@@ -133,3 +135,108 @@ def test_the_asking_scope_shows_a_page_and_a_refusal_brings_the_state_alone(
     assert page.status_code == 200
     assert "申请获取你的昵称" in page.text
     assert "https://pay.example.com/openid?order=7&amp;state=s1" in page.text
+
+
+def test_a_scope_an_account_does_not_have_is_error_10005(
+    web: requests.Session, sim: Simulator
+) -> None:
+    sim.register(oauth_scopes={APPID: ["snsapi_base"]})
+
+    silent, asking = authorize(web), authorize(web, scope="snsapi_userinfo")
+
+    assert silent.status_code == 302
+    assert asking.status_code == 400
+    assert "错误码 10005" in asking.text
+
+
+@pytest.mark.parametrize("number", [10004, 10006, 10009, 10015])
+def test_errors_of_the_account_itself_come_on_request(
+    web: requests.Session, sim: Simulator, number: int
+) -> None:
+    sim.faults.add("oauth_page_error", number=number)
+
+    refused, next_one = authorize(web), authorize(web)
+
+    assert f"错误码 {number}" in refused.text
+    assert next_one.status_code == 302
+
+
+def test_a_code_lives_five_minutes(home: Path) -> None:
+    now = [time.time()]
+    simulator = Simulator(home, base_url=BASE, persistent=False, wire_time=lambda: now[0])
+    with requests.Session() as web:
+        web.mount(BASE, WsgiAdapter(simulator.app))
+        code, late = code_of(authorize(web)), code_of(authorize(web))
+        now[0] += 299
+        in_time = exchange(web, code)
+        now[0] += 2
+        too_late = exchange(web, late)
+    simulator.close()
+
+    assert "openid" in in_time
+    assert too_late["errcode"] == 40029
+
+
+def test_the_exchange_fails_on_request_without_using_the_code_up(
+    web: requests.Session, sim: Simulator
+) -> None:
+    code = code_of(authorize(web))
+    sim.faults.add("oauth_errcode", errcode=45009)
+
+    refused, again = exchange(web, code), exchange(web, code)
+
+    assert refused["errcode"] == 45009
+    assert "openid" in again
+
+
+def test_a_snapshot_pages_openid_cannot_pay(merchant: Merchant, sim: Simulator) -> None:
+    sim.faults.add("oauth_snapshot")
+
+    told = exchange(merchant.session, code_of(authorize(merchant.session)))
+    order = merchant.place(payer={"sp_openid": told["openid"]})
+
+    assert told["is_snapshotuser"] == 1
+    assert (order.status_code, order.json()["code"]) == (400, "PARAM_ERROR")
+    assert "appid和openid不匹配" in order.json()["message"]
+
+
+def test_whoever_holds_the_phone_is_asked(web: requests.Session, sim: Simulator) -> None:
+    told = web.post(f"{BASE}/_simulator/person", json={"person": "wang"}).json()
+
+    by_lever = exchange(web, code_of(authorize(web)))
+    by_address = exchange(web, code_of(authorize(web, person="li")))
+
+    assert told["person"] == "wang"
+    assert by_lever["openid"] == sim.people.openid(APPID, "wang")
+    assert by_address["openid"] == sim.people.openid(APPID, "li")
+
+
+def js_session(web: requests.Session, js_code: str, **changes: str) -> dict[str, object]:
+    query = {"appid": APPID, "secret": "s", "js_code": js_code, "grant_type": "authorization_code"}
+    answer = web.get(f"{BASE}/sns/jscode2session", params={**query, **changes})
+    assert answer.status_code == 200
+    body: dict[str, object] = answer.json()
+    return body
+
+
+def test_a_mini_programs_code_is_good_for_one_session(
+    web: requests.Session, sim: Simulator
+) -> None:
+    asked = {"appid": APPID, "person": "wang"}
+    js_code = web.post(f"{BASE}/_simulator/js-codes", json=asked).json()["js_code"]
+
+    as_page = exchange(web, js_code)
+    first, second = js_session(web, js_code), js_session(web, js_code)
+    missing = js_session(web, "")
+
+    assert as_page["errcode"] == 40029
+    assert first["openid"] == sim.people.openid(APPID, "wang")
+    assert len(str(first["session_key"])) == 24
+    assert second["errcode"] == 40163
+    assert missing["errcode"] == 41008
+
+
+def test_a_pages_code_opens_no_mini_program_session(web: requests.Session) -> None:
+    assert js_session(web, code_of(authorize(web)))["errcode"] == 40029
+    nobody = {"appid": "wx0000000000000000"}
+    assert web.post(f"{BASE}/_simulator/js-codes", json=nobody).status_code == 404

@@ -9,6 +9,7 @@ import pytest
 
 from partner.simulator import Simulator
 from partner.simulator.clock import rfc3339
+from partner.simulator.payers import CannotPay
 from tests.partner.simulator.conftest import ORDERS, PAYER, Merchant
 
 
@@ -115,6 +116,18 @@ def test_the_same_number_with_other_content_is_refused(
     assert answer.headers["Request-ID"].endswith("-268498688")
     assert "Wechatpay-Signature" not in answer.headers
     assert [order.total for order in sim.ledger.orders()] == [1880]
+
+
+def test_the_same_person_pays_through_another_appid(merchant: Merchant, sim: Simulator) -> None:
+    ordered = sim.people.openid(merchant.order["sp_appid"], "wang")
+    merchant.place(payer={"sp_openid": ordered})
+    elsewhere = sim.people.openid("wx7a51c0ffee000911", "wang")
+
+    with pytest.raises(CannotPay):
+        sim.pay("T20260301-000042", sim.people.openid("wx7a51c0ffee000911", "li"))
+    paid = sim.pay("T20260301-000042", elsewhere)
+
+    assert (paid.trade_state, paid.sp_openid) == ("SUCCESS", ordered)
 
 
 def test_a_paid_order_can_neither_be_placed_nor_closed_again(

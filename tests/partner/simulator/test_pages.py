@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
+from playwright.sync_api import Page, expect
 
 from partner.simulator import Simulator
 from tests.partner.simulator.conftest import BASE, Merchant
@@ -88,32 +84,6 @@ def test_the_ledger_moves_the_clock_and_clears_faults(
     assert sim.clock.now().strftime("%H:%M") == "02:05"
     assert 0 < sim.clock.offset_s <= 2 * 86400
     assert sim.faults.active() == []
-
-
-@pytest.fixture
-def address(sim: Simulator) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, sim.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def phone(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
-    """A page at phone width, and everything it complained about."""
-    complaints: list[str] = []
-
-    def complained(message: Any) -> None:
-        complaints.append(getattr(message, "text", str(message)))
-
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.on("console", complained)
-    page.on("pageerror", complained)
-    yield page, complaints
-    page.close()
 
 
 @pytest.mark.browser

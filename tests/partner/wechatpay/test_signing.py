@@ -67,6 +67,26 @@ def test_cashier_parameters_are_fresh_text_that_verifies(merchant_key: RSAPrivat
     assert first.nonceStr != second.nonceStr
 
 
+def test_an_app_signs_the_bare_prepay_id_for_our_merchant_number(
+    merchant_key: RSAPrivateKey,
+) -> None:
+    signer = Signer(SP_MCHID, SERIAL_NO, merchant_key, now=lambda: 1772337600.2)
+
+    params = signer.app_pay_params("wxaaaa0000bbbb1111", "wx01")
+
+    message = f"wxaaaa0000bbbb1111\n1772337600\n{params.noncestr}\nwx01\n".encode()
+    assert is_signed_by(merchant_key, params.sign, message)
+    assert params.as_dict() == {
+        "appid": "wxaaaa0000bbbb1111",
+        "partnerid": SP_MCHID,
+        "prepayid": "wx01",
+        "package": "Sign=WXPay",
+        "noncestr": params.noncestr,
+        "timestamp": "1772337600",
+        "sign": params.sign,
+    }
+
+
 @pytest.mark.parametrize("mchid", ["", "16 00", 'x",serial_no="y', "1" * 33, "一"])
 def test_a_merchant_number_that_would_break_the_header_is_refused(
     merchant_key: RSAPrivateKey, mchid: str

@@ -9,7 +9,8 @@ import pytest
 
 from partner.wechatpay.client import WeChatPayClient
 from partner.wechatpay.errors import Malformed, OutcomeUnknown, Refused, UnknownReason
-from partner.wechatpay.resources.transactions import Transaction, jsapi_order_body
+from partner.wechatpay.resources.order_bodies import JSAPI, order_body
+from partner.wechatpay.resources.transactions import Transaction
 from tests.partner.wechatpay.scripted_server import ScriptedServer, replies, replies_unsigned
 from tests.partner.wechatpay.sealing import PAID
 
@@ -46,7 +47,7 @@ def paid_but(**changes: object) -> dict[str, Any]:
 
 
 def test_an_order_is_compact_utf_8_without_what_was_not_given() -> None:
-    body = jsapi_order_body(**ORDER)
+    body = order_body(JSAPI, **ORDER)
 
     assert "拿铁".encode() in body
     assert b" " not in body.replace(b"Corner Cafe", b"")
@@ -75,7 +76,7 @@ def test_an_order_carries_every_option_where_wechat_pay_looks_for_it() -> None:
         "scene_info": {"payer_client_ip": "203.0.113.9"},
     }
 
-    order = json.loads(jsapi_order_body(**(ORDER | options | {"sp_openid": None})))
+    order = json.loads(order_body(JSAPI, **(ORDER | options | {"sp_openid": None})))
 
     assert order["sub_appid"] == "wxcccc2222dddd3333"
     assert order["payer"] == {"sub_openid": "oSub"}
@@ -91,24 +92,24 @@ def test_the_same_order_is_the_same_bytes() -> None:
     elsewhere = timezone(timedelta(hours=-5))
     expiry = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
 
-    first = jsapi_order_body(**ORDER, time_expire=expiry)
-    second = jsapi_order_body(**ORDER, time_expire=expiry.astimezone(elsewhere))
+    first = order_body(JSAPI, **ORDER, time_expire=expiry)
+    second = order_body(JSAPI, **ORDER, time_expire=expiry.astimezone(elsewhere))
 
     assert first == second
 
 
 def test_an_expiry_without_a_zone_is_a_mistake_of_ours() -> None:
     with pytest.raises(ValueError, match="aware"):
-        jsapi_order_body(**ORDER, time_expire=datetime(2026, 3, 1, 12, 30))  # noqa: DTZ001
+        order_body(JSAPI, **ORDER, time_expire=datetime(2026, 3, 1, 12, 30))  # noqa: DTZ001
 
 
 def test_placing_sends_the_stored_bytes_and_returns_the_prepay_id(
     client: WeChatPayClient, server: ScriptedServer
 ) -> None:
-    body = jsapi_order_body(**ORDER)
+    body = order_body(JSAPI, **ORDER)
     server.plays(replies_unsigned(500, b""), replies({"prepay_id": "wx0112", "new": 1}))
 
-    prepay_id = client.transactions.prepay_jsapi(body)
+    prepay_id = client.transactions.place(JSAPI, body)
 
     assert prepay_id == "wx0112"
     assert [request.body for request in server.requests] == [body, body]
@@ -125,7 +126,7 @@ def test_a_signed_success_without_a_usable_prepay_id_is_unknown(
     server.plays(replies(message))
 
     with pytest.raises(OutcomeUnknown) as raised:
-        client.transactions.prepay_jsapi(b"{}")
+        client.transactions.place(JSAPI, b"{}")
 
     assert raised.value.reason is UnknownReason.REPLY_MALFORMED
 
@@ -185,6 +186,13 @@ def test_an_unpaid_order_is_read_from_the_little_that_is_told() -> None:
 )
 def test_money_was_received_in_two_states_only(trade_state: str, is_paid: bool) -> None:
     assert Transaction.from_wire(paid_but(trade_state=trade_state)).is_paid is is_paid
+
+
+def test_a_reversed_order_was_paid_if_it_has_wechat_pays_number() -> None:
+    given_back = Transaction.from_wire(paid_but(trade_state="REVOKED"))
+    never_paid = Transaction.from_wire({**UNPAID, "trade_state": "REVOKED"})
+
+    assert (given_back.is_paid, never_paid.is_paid) == (True, False)
 
 
 @pytest.mark.parametrize(

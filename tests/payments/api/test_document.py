@@ -11,9 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
-from payments.api import answers, schemas
+from payments.api import answers, order_schemas, pay_params
 from payments.api.describe import REFUSALS
 from payments.api.openapi import api_document
+from payments.orders.models import TradeType
 from tests.architecture.source import rooms
 from tests.payments.api.caller import Api
 
@@ -73,7 +74,7 @@ def test_every_route_demands_a_key_and_tells_its_refusals(document: dict[str, An
 
 
 def test_nothing_undescribed_is_taken(document: dict[str, Any]) -> None:
-    wanted = ("OrderRequest", "Payer", "OrderDetail", "Goods", "SceneInfo", "StoreInfo")
+    wanted = ("OrderRequest", "Payer", "OrderDetail", "Goods", "SceneInfo", "StoreInfo", "H5Info")
 
     open_ones = [
         name
@@ -106,12 +107,14 @@ def test_an_answered_order_has_the_fields_of_its_shape(api: Api) -> None:
 
     assert set(order) == set(answers.PlacedOrder.model_fields)
     assert set(answers.ORDER_EXAMPLE) == set(answers.Order.model_fields)
-    assert set(order["pay_params"]) == set(answers.PayParams.model_fields)
-    assert set(answers.PAY_PARAMS_EXAMPLE) == set(answers.PayParams.model_fields)
+    assert set(order["pay_params"]) == set(pay_params.PayParams.model_fields)
+    assert set(pay_params.PAY_PARAMS_EXAMPLE) == set(pay_params.PayParams.model_fields)
 
 
 def test_the_examples_are_what_the_schemas_take() -> None:
-    [example] = schemas.OrderPayload.model_json_schema()["examples"]
+    examples = order_schemas.OrderPayload.model_json_schema()["examples"]
 
-    assert schemas.OrderPayload.model_validate(example).amount_fen == 2800
+    taken = [order_schemas.OrderPayload.model_validate(example) for example in examples]
+    assert {payload.amount_fen for payload in taken} == {2800}
+    assert {payload.way() for payload in taken} == set(TradeType)
     assert answers.Order.model_validate(answers.ORDER_EXAMPLE).amount_fen == 2800

@@ -18,7 +18,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
 
 from partner.simulator.simulator import Simulator
-from payments.api.fields import MAX_TEXT_BYTES
+from payments.api.fields import MAX_REASON_BYTES, MAX_TEXT_BYTES
 from tests.conftest import PLATFORM_URL
 from tests.payments.api.caller import Api
 
@@ -43,6 +43,18 @@ OPERATIONS = (
     ("POST", "/api/v1/orders/{order_id}/pay-params"),
     ("POST", "/api/v1/orders/{order_id}/sync"),
     ("POST", "/api/v1/orders/{order_id}/close"),
+    ("POST", "/api/v1/orders/{order_id}/reverse"),
+    ("GET", "/api/v1/orders/{order_id}/qr-code"),
+    ("POST", "/api/v1/refunds"),
+    ("GET", "/api/v1/refunds"),
+    ("POST", "/api/v1/refunds/find"),
+    ("GET", "/api/v1/refunds/{refund_id}"),
+    ("POST", "/api/v1/refunds/{refund_id}/sync"),
+    ("POST", "/api/v1/checkout-links"),
+    ("GET", "/api/v1/checkout-links"),
+    ("GET", "/api/v1/checkout-links/{link_id}"),
+    ("POST", "/api/v1/checkout-links/{link_id}/cancel"),
+    ("GET", "/api/v1/checkout-links/{link_id}/qr-code"),
     ("GET", "/api/v1/bills"),
     ("GET", "/api/v1/bills/{date}/trade.csv"),
     ("GET", "/api/v1/reconciliations"),
@@ -50,13 +62,27 @@ OPERATIONS = (
     ("GET", "/api/v1/reconciliations/{reconciliation_id}/discrepancies"),
     ("GET", "/api/v1/payment-directories"),
     ("GET", "/api/v1/payment-directories/check"),
+    ("GET", "/api/v1/doctor"),
+    ("POST", "/api/v1/webhook-endpoints"),
+    ("GET", "/api/v1/webhook-endpoints"),
+    ("GET", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("PATCH", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("DELETE", "/api/v1/webhook-endpoints/{endpoint_id}"),
+    ("POST", "/api/v1/webhook-endpoints/{endpoint_id}/roll-secret"),
+    ("POST", "/api/v1/webhook-endpoints/{endpoint_id}/test"),
+    ("POST", "/api/v1/webhook-endpoints/{endpoint_id}/recover"),
+    ("GET", "/api/v1/webhook-endpoints/{endpoint_id}/deliveries"),
+    ("GET", "/api/v1/events"),
+    ("GET", "/api/v1/events/{event_id}"),
+    ("POST", "/api/v1/events/{event_id}/resend"),
 )
 
 
 @pytest.fixture
 def described(app: Flask) -> Any:
     """The API as its own document describes it, without limits on how fast it is asked."""
-    usual = {name: app.config[name] for name in ("API_WRITES_A_MINUTE", "API_READS_A_MINUTE")}
+    limits = [f"API_{kind}_A_MINUTE" for kind in ("WRITES", "READS", "DIAGNOSES")]
+    usual = {name: app.config[name] for name in limits}
     app.config.update(dict.fromkeys(usual, 0))
     yield schemathesis.openapi.from_wsgi(
         "/api/v1/openapi.json", app, config=CONFIG, base_url=PLATFORM_URL
@@ -108,10 +134,10 @@ def _ask(case: Case[Any], api: Api) -> None:
 def _fits_what_a_schema_cannot_say(case: Case[Any]) -> bool:
     """A cursor is one of ours, a text is counted in bytes, and 1.0 is no whole number."""
     body = case.body if isinstance(case.body, dict) else {}
-    texts = [body.get("description"), body.get("attach")]
+    limits = {"description": MAX_TEXT_BYTES, "attach": MAX_TEXT_BYTES, "reason": MAX_REASON_BYTES}
     return (
         "cursor" not in (case.query or {})
-        and all(len(text.encode()) <= MAX_TEXT_BYTES for text in texts if isinstance(text, str))
+        and all(len(str(body.get(name, "")).encode()) <= most for name, most in limits.items())
         and not _holds_fraction(body)
     )
 

@@ -18,7 +18,7 @@ ORDER_FIELDS = {
     *("id", "object", "merchant_order_no", "out_trade_no", "transaction_id", "sp_mchid"),
     *("sub_mchid", "sp_appid", "sub_appid", "trade_type", "state", "trade_state", "description"),
     *("amount_fen", "currency", "payer_total_fen", "refunded_fen", "payer", "attach"),
-    *("expires_at", "paid_at", "closed_at", "created_at"),
+    *("expires_at", "paid_at", "closed_at", "created_at", "last_refusal"),
 }
 PAY_PARAMS = {"appId", "timeStamp", "nonceStr", "package", "signType", "paySign"}
 
@@ -142,7 +142,7 @@ def test_wechat_pays_own_rate_limit_is_passed_on(api: Api, simulator: Simulator)
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"trade_type": "NATIVE"}, "trade_type_not_supported"),
+        ({"trade_type": "FACEPAY"}, "trade_type_not_supported"),
         ({"currency": "USD"}, "currency_not_settled"),
         ({"sub_appid": "wx0000000000000404"}, "sub_appid_not_bound"),
         ({"page_url": "https://shop.example.com/pay"}, "page_not_covered"),
@@ -170,7 +170,7 @@ def test_another_tenants_order_and_a_missing_one_get_the_same_answer(
     told = set()
     for order_id in (theirs, missing, impossible):
         told |= {_without_id(api.get(f"/orders/{order_id}"))}
-        for call in ("pay-params", "sync", "close"):
+        for call in ("pay-params", "sync", "close", "reverse"):
             told |= {_without_id(api.post(f"/orders/{order_id}/{call}"))}
 
     assert told == {(404, "not_found", "There is no such order.")}
@@ -279,6 +279,19 @@ def test_a_sync_answers_the_order_as_it_then_stands(api: Api, simulator: Simulat
     assert answer.status_code == 200
     assert (answer.json["state"], answer.json["trade_state"]) == ("PAID", "SUCCESS")
     assert set(answer.json) == ORDER_FIELDS
+
+
+def test_an_event_carries_the_order_as_the_api_shows_it(api: Api, simulator: Simulator) -> None:
+    paid, closed = api.order(), api.order()
+    simulator.pay(paid["out_trade_no"])
+
+    api.post(f"/orders/{paid['id']}/sync")
+    api.post(f"/orders/{closed['id']}/close")
+
+    told = {each["object_id"]: each["data"] for each in api.get("/events").json["data"]}
+    shown = {each["id"]: api.get(f"/orders/{each['id']}").json for each in (paid, closed)}
+    listed = {each["id"]: each for each in api.get("/orders").json["data"]}
+    assert told == shown == listed
 
 
 def test_closing_closes_on_both_sides_and_twice_is_once(api: Api, simulator: Simulator) -> None:

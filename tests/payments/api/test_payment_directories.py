@@ -61,6 +61,16 @@ def test_a_page_is_covered_or_told_why_not(
     assert verdict["explanation"]
 
 
+def test_directories_are_listed_in_stretches(api: Api) -> None:
+    first = api.get("/payment-directories?limit=1").json
+    second = api.get(f"/payment-directories?limit=1&cursor={first['next_cursor']}").json
+    lost = api.get("/payment-directories?cursor=elsewhere")
+
+    assert [each["url"] for each in (*first["data"], *second["data"])] == [OWN, SHARED]
+    assert second["next_cursor"] is None
+    assert (lost.status_code, lost.json["detail"]["field"]) == (400, "cursor")
+
+
 def test_an_order_names_a_covered_page(api: Api) -> None:
     placed = api.post("/orders", tea(page_url="https://tea.example.com/pay/cart"))
     refused = api.post("/orders", tea(page_url="https://tea.example.com/pay/deeper/cart"))
@@ -68,6 +78,23 @@ def test_an_order_names_a_covered_page(api: Api) -> None:
     assert placed.status_code == 201
     assert (refused.status_code, refused.code) == (422, "page_not_covered")
     assert "deeper" in refused.json["message"]
+    assert refused.json["detail"]["to_enter"] == [
+        "https://tea.example.com/pay/deeper/",
+        "https://tea.example.com/",
+    ]
+    assert refused.json["detail"]["finding"]["link"] == "directory"
+
+
+def test_the_check_says_what_to_enter_and_how_many_entries_are_left(api: Api) -> None:
+    verdict = api.get("/payment-directories/check", url="https://tea.example.com/pay/a/#/b").json
+
+    assert [each["url"] for each in verdict["to_enter"]] == [
+        "https://tea.example.com/pay/a/",
+        "https://tea.example.com/",
+    ]
+    assert verdict["entries_left"] == {"sub_merchant": 4, "provider": 4}
+    assert verdict["page_directory"] == "https://tea.example.com/pay/a/"
+    assert any("never reaches WeChat Pay" in note for note in verdict["notes"])
 
 
 @pytest.mark.parametrize("query", [{}, {"url": ""}, {"url": "a b"}, {"url": "x" * 513}])

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from payments.api.fields import MAX_AMOUNT_FEN
-from payments.api.schemas import DayQuery, OrderPath, OrderPayload, OrderQuery, PageQuery
+from payments.api.order_schemas import OrderPayload
+from payments.api.schemas import DayQuery, OrderPath, OrderQuery, PageQuery
 from payments.orders.models import OrderState
 from tests.payments.api.caller import tea
 
@@ -107,9 +108,7 @@ def test_a_field_that_is_not_listed_is_refused_wherever_it_stands() -> None:
 
     assert problems(sub_mchid="1900000001").keys() == {"sub_mchid"}
     assert problems(detail={"goods_detail": [goods]}).keys() == {"detail.goods_detail.0.colour"}
-    assert problems(scene_info={"payer_client_ip": "::1", "h5_info": {}}).keys() == {
-        "scene_info.h5_info"
-    }
+    assert problems(scene_info={"payer_client_ip": "::1", "h5": {}}).keys() == {"scene_info.h5"}
 
 
 @pytest.mark.parametrize(
@@ -229,3 +228,9 @@ def test_a_day_is_written_in_full(day: str) -> None:
 def test_an_id_is_one_of_ours_by_its_form(order_id: str) -> None:
     with pytest.raises(ValidationError):
         OrderPath.model_validate({"order_id": order_id})
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\u00a0", "\u3000", " \u2003 "])
+def test_a_description_says_something(blank):
+    with pytest.raises(ValidationError):
+        OrderPayload.model_validate(tea(description=blank))

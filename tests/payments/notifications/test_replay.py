@@ -1,5 +1,7 @@
 """Working an inbox entry again: the same checks, never past them."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
@@ -11,11 +13,15 @@ from payments.notifications.replay import (
     MAX_ATTEMPTS,
     PAUSE,
     NothingToReplay,
+    due_after,
     replay,
     replay_kept,
 )
 from payments.orders.models import OrderState
+from payments.orders.sync import sync_order
+from submerchants.tenancy import acting_for
 from tests.books import all_events, inbox, order_now
+from tests.conftest import PLATFORM_URL
 from tests.factories.payments import make_order, place_order
 from tests.genuine import notify, paid_content
 
@@ -93,7 +99,32 @@ def test_an_entry_whose_replay_always_fails_is_tried_a_limited_number_of_times(
     with transaction():
         changed_rows(update(InboxEntry).values(state=InboxState.KEPT, body="unreadable"))
 
-    with frozen_at(now() + 2 * PAUSE):
+    with frozen_at(now() + 2 * due_after(MAX_ATTEMPTS)):
         tried = [replay_kept()["tried"] for _ in range(MAX_ATTEMPTS)]
 
     assert tried == [1] * (MAX_ATTEMPTS - 1) + [0]
+
+
+def test_news_that_must_wait_is_worked_again_after_an_outage_of_half_a_day(
+    simulator, sub_merchant, partner
+):
+    order = place_order(sub_merchant=sub_merchant, partner=partner, amount_fen=1000)
+    simulator.faults.add("notification_missing")
+    simulator.pay(order.out_trade_no)
+    url = f"{PLATFORM_URL}/notify/wechatpay/{partner.sp_mchid}"
+    simulator.refund_by_hand(order.out_trade_no, 400, notify_url=url)
+    simulator.world.refund_life.settle_due()
+    simulator.notifier.deliver_due()
+    states = [entry.state for entry in inbox()]
+    began = now()
+
+    for minutes in range(1, 12 * 60, 5):
+        with frozen_at(began + minutes * PAUSE):
+            replay_kept()
+    with acting_for(sub_merchant.id):
+        sync_order(order)  # WeChat Pay is asked again at last
+    with frozen_at(began + timedelta(days=1)):
+        replay_kept()
+
+    assert states == [InboxState.KEPT]
+    assert order_now(order).refunded_fen == 400

@@ -48,6 +48,17 @@ def test_a_lost_notification_is_made_up_by_asking(simulator, order):
     assert len(all_events("order.paid")) == 1
 
 
+def test_a_refund_in_the_merchant_platform_shows_in_the_orders_word(simulator, order):
+    simulator.pay(order.out_trade_no)
+    tenant_does(sync_order, order)
+    simulator.refund_by_hand(order.out_trade_no, order.amount_fen)
+
+    synced = tenant_does(sync_order, order)
+
+    assert (synced.state, synced.trade_state) == (OrderState.PAID, "REFUND")
+    assert len(all_events("order.paid")) == 1
+
+
 def test_a_notification_after_the_query_changes_nothing(simulator, order):
     simulator.pay(order.out_trade_no)
     tenant_does(sync_order, order)

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from config.audit import AuditEntry
 from config.database import db
 from config.sessions import LoginSession, find_session
 from config.sign_in import SignInRefused
@@ -20,7 +21,9 @@ from submerchants.staff.sign_in import (
     disable,
     get_active_member,
     give_password,
+    prove_again,
 )
+from submerchants.tenancy import acting_for
 from tests.factories.people import PASSWORD, make_staff_member
 from tests.factories.submerchants import make_sub_merchant
 
@@ -88,6 +91,18 @@ def test_a_new_password_ends_every_session() -> None:
         give_password(email=member.email, password=Secret(PASSWORD), origin="::1")
 
 
+def test_disabling_ends_every_session_of_theirs_and_nobody_elses() -> None:
+    here = make_sub_merchant()
+    member, colleague = (make_staff_member(sub_merchant=here) for _ in range(2))
+    for each in (member, member, colleague):
+        give_password(email=each.email, password=Secret(PASSWORD), origin="::1")
+
+    disable(member=member)
+
+    left = db.session.scalars(select(LoginSession)).all()
+    assert [session.person_id for session in left] == [colleague.id]
+
+
 def test_only_owners_may_do_everything() -> None:
     assert PERMISSIONS[StaffRole.OWNER] == frozenset(StaffPermission)
     assert PERMISSIONS[StaffRole.CLERK] < frozenset(StaffPermission)
@@ -109,3 +124,28 @@ def test_staff_are_added_disabled_and_renewed_from_the_terminal(app: Flask) -> N
     assert added["sub_mchid"] == here.sub_mchid
     assert (renewed.exit_code, again.exit_code, disabled.exit_code) == (0, 1, 0)
     assert again.stderr.count("\n") == 1
+
+
+def test_who_is_asked_again_shows_the_password_and_each_asking_is_recorded() -> None:
+    member = make_staff_member(sub_merchant=make_sub_merchant())
+    with acting_for(member.sub_merchant_id):
+        prove_again(member=member, password=Secret(PASSWORD), origin="::1")
+        with pytest.raises(SignInRefused):
+            prove_again(member=member, password=Secret("not the password"), origin="::1")
+
+    actions = db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert [action for action in actions if "pro" in action] == [
+        "staff.proved_again",
+        "staff.proof_refused",
+    ]
+
+
+def test_being_asked_again_brings_no_new_guesses() -> None:
+    member = make_staff_member(sub_merchant=make_sub_merchant())
+    with acting_for(member.sub_merchant_id):
+        for _ in range(TRIES_FROM_ONE_PLACE):
+            with pytest.raises(SignInRefused):
+                prove_again(member=member, password=Secret("not the password"), origin="::1")
+
+        with pytest.raises(TooManyTries):
+            prove_again(member=member, password=Secret(PASSWORD), origin="::1")

@@ -1,0 +1,1 @@
+"""The doctor: which link between a sub-merchant and its payments is missing, and who mends it."""

@@ -1,0 +1,1 @@
+"""Weixin's open platform."""

@@ -1,0 +1,50 @@
+"""News of a refund whose numbers or money are almost ours."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from partner.models import Partner
+from partner.simulator.simulator import Simulator
+from payments.notifications.models import InboxState
+from payments.refunds.models import Refund, RefundState
+from submerchants.tenants.models import SubMerchant
+from tests.books import all_refunds, inbox, refund_now
+from tests.factories.refunds import ask_for, paid_order
+from tests.genuine import notify_refund, refund_content
+
+
+@pytest.fixture
+def refund(simulator: Simulator, sub_merchant: SubMerchant, partner: Partner) -> Refund:
+    order = paid_order(simulator, sub_merchant, partner, amount_fen=1000)
+    simulator.world.refund_outcomes.set("HOLD")
+    return refund_now(ask_for(order, 300).refund)
+
+
+@pytest.mark.parametrize("currency", ["USD", "cny", "CNY "])
+def test_another_currency_is_other_money(
+    client: FlaskClient, simulator: Simulator, refund: Refund, currency: str
+) -> None:
+    amount = {"total": 1000, "refund": 300, "currency": currency}
+
+    notify_refund(client, simulator, refund_content(refund, amount=amount))
+
+    assert inbox()[-1].state is InboxState.QUARANTINED
+    assert "amount.currency" in str(inbox()[-1].reason)
+    assert refund_now(refund).state is RefundState.PROCESSING
+
+
+@pytest.mark.parametrize("change", ["{} ".format, str.swapcase])
+@pytest.mark.parametrize("field", ["out_refund_no", "out_trade_no"])
+def test_what_a_database_would_take_for_the_same_number_is_not(
+    client: FlaskClient, simulator: Simulator, refund: Refund, field: str, change: object
+) -> None:
+    assert callable(change)
+    content = refund_content(refund)
+    content[field] = change(content[field])
+
+    notify_refund(client, simulator, content)
+
+    assert inbox()[-1].state is InboxState.QUARANTINED
+    assert [each.state for each in all_refunds()] == [RefundState.PROCESSING]

@@ -1,0 +1,37 @@
+"""The courier where it lives: in a scheduler that is started, told to stop, and started again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import programs
+from tests.factories.webhooks import deliveries, make_endpoint, make_event
+
+STOP_SECONDS = 20
+START_SECONDS = 60
+
+pytestmark = [pytest.mark.usefixtures("loopback"), pytest.mark.processes]
+
+
+def test_a_scheduler_delivers_and_ends_cleanly_with_what_it_held_given_back(
+    variables, database_url, sub_merchant, receivers, tmp_path
+):
+    environment = {
+        **variables,
+        "DATABASE_URL": database_url,
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+    make_endpoint(sub_merchant=sub_merchant, url=receivers.url("/ok"))
+    make_endpoint(sub_merchant=sub_merchant, url=receivers.url("/never"))
+    make_event(sub_merchant=sub_merchant)
+    scheduler = programs.scheduler(environment, tmp_path / "scheduler.log").start()
+
+    receivers.wait_for(1, "/ok", START_SECONDS)
+    receivers.wait_for(1, "/never", START_SECONDS)
+    assert scheduler.process is not None
+    scheduler.process.terminate()
+    status = scheduler.process.wait(STOP_SECONDS)
+
+    assert status == 0, scheduler.tail()
+    assert [each.claim_token for each in deliveries()] == [None, None]
+    assert sorted(each.state.value for each in deliveries()) == ["DELIVERED", "DUE"]
