@@ -32,5 +32,11 @@ def loopback(app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def outbound() -> Outbound:
-    """A way out that may go to loopback and has little patience."""
+    """A way out that may go to loopback, as patient as ours: a machine may stall for seconds."""
+    return Outbound(LOOPBACK)
+
+
+@pytest.fixture
+def hasty() -> Outbound:
+    """The same with little patience, for receivers who never answer."""
     return Outbound(LOOPBACK, deadline_seconds=1.5)

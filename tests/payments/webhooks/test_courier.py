@@ -276,13 +276,13 @@ def test_a_refused_connection_is_said_in_words(app, sub_merchant, outbound):
 
 @pytest.mark.parametrize("path", ["/never", "/drip"])
 def test_whoever_keeps_us_waiting_is_left_at_the_deadline(
-    app, sub_merchant, receivers, outbound, path
+    app, sub_merchant, receivers, hasty, path
 ):
     make_endpoint(sub_merchant=sub_merchant, url=receivers.url(path))
     make_event(sub_merchant=sub_merchant)
 
     started = time.monotonic()
-    Courier(app, outbound).deliver_due()
+    Courier(app, hasty).deliver_due()
 
     assert time.monotonic() - started < 4
     [attempt] = attempts()
