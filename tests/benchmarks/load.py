@@ -6,16 +6,18 @@ bytes made beforehand and answers are hardly looked at, so that what is measured
 
 from __future__ import annotations
 
-import itertools
 import json
+import selectors
 import socket
 import struct
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
+from selectors import EVENT_READ, BaseSelector
+from typing import Any
 
 HOST = "127.0.0.1"
 SOCKET_SECONDS = 30
@@ -53,46 +55,65 @@ def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 class Line:
-    """One connection that is opened again when the server closes it."""
+    """One kept-alive connection with one request on it; opened anew when the server closed it."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, selector: BaseSelector) -> None:
+        self._port, self._selector = port, selector
         self._socket: socket.socket | None = None
+        self._is_fresh = True
+        self._request, self._received = b"", b""
+        self.place = 0
+        self.asked_at = 0.0
 
-    def ask(self, request: bytes) -> int:
-        """The status of the answer; a connection closed between two requests is opened anew."""
-        for attempt in (1, 2):
-            try:
-                return self._ask(request)
-            except (ConnectionError, EOFError):
-                self._socket = None
-                if attempt == 2:
-                    raise
-        raise AssertionError
+    def ask(self, place: int, request: bytes) -> None:
+        """Send the request of that place."""
+        self.place, self._request = place, request
+        self.asked_at = time.perf_counter()
+        self._send()
 
-    def _ask(self, request: bytes) -> int:
+    def answer(self) -> int | None:
+        """Read what has come: the status once it is whole, None until then."""
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._send_anew()
+            return None
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end or len(body) < _content_length(head):
+            return None
+        self._is_fresh = False
+        if b"connection: close" in head.lower():
+            self.close()
+        return int(head[9:12])
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._selector.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _send(self) -> None:
         if self._socket is None:
             self._socket = socket.create_connection((HOST, self._port), SOCKET_SECONDS)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(request)
-        data = b""
-        while b"\r\n\r\n" not in data:
-            data += self._received()
-        head, _, body = data.partition(b"\r\n\r\n")
-        expected = _content_length(head)
-        while len(body) < expected:
-            body += self._received()
-        if b"connection: close" in head.lower():
-            self._socket.close()
-            self._socket = None
-        return int(head[9:12])
+            self._selector.register(self._socket, EVENT_READ, self)
+            self._is_fresh = True
+        self._received = b""
+        try:
+            self._socket.sendall(self._request)
+        except ConnectionError:
+            self._send_anew()
 
-    def _received(self) -> bytes:
-        assert self._socket is not None
-        data = self._socket.recv(65536)
-        if not data:
-            raise EOFError
-        return data
+    def _send_anew(self) -> None:
+        """Once more, where the server closed a connection that it had kept open."""
+        if self._is_fresh:
+            raise EOFError("the server closed a new connection without an answer")
+        self.close()
+        self._send()
 
 
 def _content_length(head: bytes) -> int:
@@ -102,31 +123,42 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
+def send_all(requests: Sequence[bytes], port: int, connections: int) -> dict[str, Any]:
+    """Send every request, one at a time on each connection, and keep the time of each.
+
+    One thread waits for all: what the load itself costs is taken from the servers that it measures.
+    """
+    latencies, statuses, places = [0.0] * len(requests), Counter[int](), count()
+    with selectors.DefaultSelector() as selector:
+        lines = [Line(port, selector) for _ in range(min(connections, len(requests)))]
+        started = time.perf_counter()
+        for line in lines:
+            place = next(places)
+            line.ask(place, requests[place])
+        asked = len(lines)
+        while asked:
+            ready = selector.select(SOCKET_SECONDS)
+            if not ready:
+                raise TimeoutError(f"no answer within {SOCKET_SECONDS} seconds")
+            for line in (key.data for key, _ in ready):
+                status = line.answer()
+                if status is None:
+                    continue
+                latencies[line.place] = time.perf_counter() - line.asked_at
+                statuses[status] += 1
+                if (place := next(places)) < len(requests):
+                    line.ask(place, requests[place])
+                else:
+                    asked -= 1
+        seconds = time.perf_counter() - started
+        for line in lines:
+            line.close()
+    return {"seconds": seconds, "latencies": latencies, "statuses": statuses}
+
+
 def main() -> int:
     file, port, connections = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    requests = read_requests(file)
-    latencies = [0.0] * len(requests)
-    statuses: Counter[int] = Counter()
-    places, lock = itertools.count(), threading.Lock()
-
-    def run() -> None:
-        line, mine = Line(port), Counter[int]()
-        while (place := next(places)) < len(requests):
-            started = time.perf_counter()
-            mine[line.ask(requests[place])] += 1
-            latencies[place] = time.perf_counter() - started
-        with lock:
-            statuses.update(mine)
-
-    threads = [threading.Thread(target=run) for _ in range(connections)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - started
-    report = {"seconds": seconds, "latencies": latencies, "statuses": statuses}
-    sys.stdout.write(json.dumps(report))
+    sys.stdout.write(json.dumps(send_all(read_requests(file), port, connections)))
     return 0
 
 

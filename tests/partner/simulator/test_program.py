@@ -61,7 +61,7 @@ def start(running: list[subprocess.Popen[bytes]], home: Path) -> Start:
             try:
                 requests.get(f"{base_url}/_simulator/clock", timeout=1)
                 return base_url
-            except requests.ConnectionError:
+            except requests.RequestException:
                 time.sleep(0.05)
         raise AssertionError("the simulator did not come up")
 
