@@ -19,9 +19,10 @@ from functools import cache
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import Dialect, Index, Row, String, Table, bindparam, func, insert, select, update
+from sqlalchemy import Dialect, Index, Row, String, Table, column, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.batches import update_rows
 from config.clock import now
 from config.database import (
     Base,
@@ -66,6 +67,14 @@ class AuditEntry(Base):
         Index("ix_audit_entries_tenant", "tenant_id", "actor_kind", "happened_at", "id"),
         Index("ix_audit_entries_actor", "actor_kind", "happened_at", "id"),
         Index("ix_audit_entries_kind", "object_kind", "happened_at", "id", "tenant_id"),
+        # What waits for its link. The unique position finds that on MySQL and SQLite, which keep a
+        # table's own order among equals; PostgreSQL would sort all of it, or walk the whole table.
+        Index(
+            "ix_audit_entries_unsealed",
+            "id",
+            postgresql_where=column("position").is_(None),
+            sqlite_where=column("position").is_(None),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -97,11 +106,6 @@ class AuditHead(Base):
 
 
 _entries = cast("Table", AuditEntry.__table__)
-_TO_LINK = (
-    update(_entries)
-    .where(_entries.c.id == bindparam("linked"))
-    .values({name: bindparam(name) for name in ("position", "previous_hash", "entry_hash")})
-)
 _CHAINED = ("id", "position", "previous_hash", "entry_hash")  # given by the database, or later
 
 
@@ -199,15 +203,14 @@ def seal_entries() -> int:
             link = _hash(entry, position, head.entry_hash)
             links.append(
                 {
-                    "linked": entry.id,
+                    "id": entry.id,
                     "position": position,
                     "previous_hash": head.entry_hash,
                     "entry_hash": link,
                 }
             )
             head.position, head.entry_hash = position, link
-        if links:
-            session.execute(_TO_LINK, links)
+        update_rows(AuditEntry, links, key="id")
     return len(links)
 
 

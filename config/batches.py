@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Table, Text, any_, literal
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CursorResult,
+    Subquery,
+    Table,
+    Text,
+    Update,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.dml import UpdateBase
@@ -13,6 +29,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from config.database import Base, db
 
 ROWS_A_TRANSACTION = 500
+GIVEN = "given_"  # and a column's name: the values of that column, on PostgreSQL
 
 _Item = TypeVar("_Item")
 
@@ -29,6 +46,15 @@ def write_many(statement: UpdateBase, rows: Sequence[Mapping[str, Any]]) -> int:
     return cast("CursorResult[Any]", db.session.execute(statement, list(rows))).rowcount
 
 
+def insert_rows(table: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows; answers how many that were. They name the same columns."""
+    target = cast("Table", table.__table__)
+    # A statement for each row costs PostgreSQL, and us, several times what the row itself does.
+    if rows and db.session.get_bind().dialect.name == "postgresql":
+        return _run(_insert_from_arrays(target, tuple(rows[0])), _as_arrays(rows))
+    return write_many(insert(target), rows)
+
+
 def insert_missing(
     table: type[Base], rows: Sequence[Mapping[str, Any]], *, unique: tuple[str, ...]
 ) -> int | None:
@@ -37,14 +63,34 @@ def insert_missing(
     Answers how many that were, or None where the database does not say.
     """
     target = cast("Table", table.__table__)
+    if not rows:
+        return 0
     dialect = db.session.get_bind().dialect.name
-    if dialect in ("postgresql", "sqlite"):
-        build = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        return write_many(build(target).on_conflict_do_nothing(index_elements=unique), rows)
+    if dialect == "postgresql":
+        here = _insert_from_arrays(target, tuple(rows[0]))
+        return _run(here.on_conflict_do_nothing(index_elements=unique), _as_arrays(rows))
+    if dialect == "sqlite":
+        return write_many(sqlite.insert(target).on_conflict_do_nothing(index_elements=unique), rows)
     # Unlike INSERT IGNORE this swallows nothing but the duplicate.
     same = {unique[0]: target.c[unique[0]]}
     write_many(mysql.insert(target).on_duplicate_key_update(same), rows)
     return None
+
+
+def update_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], *, key: str) -> int:
+    """Write each row's values where the table has its key; answers how many rows that met.
+
+    They name the same columns, and none names a key that another one names.
+    """
+    if not rows:
+        return 0
+    target = cast("Table", table.__table__)
+    if db.session.get_bind().dialect.name == "postgresql":
+        return _run(_update_from_arrays(target, tuple(rows[0]), key), _as_arrays(rows))
+    which: BindParameter[Any] = bindparam(f"which_{key}")
+    named = [{which.key: row[key], **row} for row in rows]
+    news: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != key}
+    return write_many(update(target).where(target.c[key] == which).values(news), named)
 
 
 def one_of(column: InstrumentedAttribute[str], values: Collection[str]) -> ColumnElement[bool]:
@@ -55,3 +101,34 @@ def one_of(column: InstrumentedAttribute[str], values: Collection[str]) -> Colum
     if db.session.get_bind().dialect.name == "postgresql":
         return column == any_(literal(list(values), postgresql.ARRAY(Text)))
     return column.in_(values)
+
+
+def _as_arrays(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {GIVEN + name: [row[name] for row in rows] for name in rows[0]}
+
+
+@cache
+def _insert_from_arrays(target: Table, names: tuple[str, ...]) -> postgresql.Insert:
+    return postgresql.insert(target).from_select(names, select(_given(target, names)))
+
+
+@cache
+def _update_from_arrays(target: Table, names: tuple[str, ...], key: str) -> Update:
+    given = _given(target, names)
+    news = {name: given.c[name] for name in names if name != key}
+    return update(target).where(target.c[key] == given.c[key]).values(news)
+
+
+def _given(target: Table, names: Collection[str]) -> Subquery:
+    """Rows that travel as one array for each column."""
+    columns = [
+        func.unnest(bindparam(GIVEN + name, type_=postgresql.ARRAY(target.c[name].type))).label(
+            name
+        )
+        for name in names
+    ]
+    return select(*columns).subquery("given")
+
+
+def _run(statement: UpdateBase, values: Mapping[str, Any]) -> int:
+    return cast("CursorResult[Any]", db.session.execute(statement, values)).rowcount

@@ -7,6 +7,7 @@ the terminal.
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import os
@@ -24,7 +25,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from config.audit import Actor, acting_as, verify_chain
 from config.errors import AppError, Conflict
-from config.loops import start_loops
+from config.loops import LoopsBeside, start_loops
 from config.rekeying import rekey_all, verify_master_keys
 from config.scheduler import Job, JobRun, get_job, latest_runs, run_job, start_scheduler
 from config.tasks import QUEUES, has_broker, send_or_run, work
@@ -52,7 +53,7 @@ class CommandRefused(click.ClickException):
 
 def register(app: Flask) -> None:
     """Give the application these commands."""
-    for command in (vault, audit, jobs, scheduler, worker):
+    for command in (vault, audit, jobs, scheduler, loops, worker):
         app.cli.add_command(command)
 
 
@@ -155,11 +156,36 @@ def scheduler() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     _prove_master_keys()
+    # Where there is a broker, its workers run the loops.
+    loops = None if has_broker(app) else LoopsBeside()
     running = start_scheduler(app, send_or_run)
-    loops = start_loops(app, () if has_broker(app) else None)
     stopped.wait()
-    loops.stop()
+    if loops is not None:
+        loops.stop()
     running.shutdown(wait=True)
+
+
+@click.command("loops", hidden=True)
+@with_appcontext
+def loops() -> None:
+    """What the scheduler begins beside itself; ends with it."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    threading.Thread(target=_note_end_of_input, args=(stopped,), daemon=True).start()
+    # What stands in memory by now stays; going through it again and again would hold up deliveries.
+    gc.collect()
+    gc.freeze()
+    running = start_loops(current_app._get_current_object())  # type: ignore[attr-defined]
+    stopped.wait()
+    running.stop()
+
+
+def _note_end_of_input(stopped: threading.Event) -> None:
+    with open(0, "rb", buffering=0, closefd=False) as begun_by:
+        while begun_by.read(1024):
+            pass
+    stopped.set()
 
 
 @click.command("worker")

@@ -23,7 +23,9 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 from sqlalchemy.sql import visitors
+from sqlalchemy.sql.selectable import SelectBase
 
+from config.batches import GIVEN
 from config.database import Base, db, identifier, watch_prepared
 from config.prepared import Prepared
 
@@ -123,6 +125,12 @@ def _scope_query(state: ORMExecuteState) -> None:
 
 def _check_inserted(statement: Insert, parameters: object, tenant: str | None) -> None:
     rows: list[Any] = parameters if isinstance(parameters, list) else [parameters or {}]
+    if isinstance(statement.select, SelectBase):
+        # Rows that travel by column (`config.batches`); any other source of rows names no tenant.
+        tenants = rows[0].get(GIVEN + "sub_merchant_id")
+        rows = (
+            [{"sub_merchant_id": each} for each in tenants] if isinstance(tenants, list) else [{}]
+        )
     given = {
         getattr(column, "name", column): getattr(value, "value", value)
         for column, value in (statement._values or {}).items()

@@ -36,6 +36,15 @@ class TradeType(enum.StrEnum):
     MICROPAY = "MICROPAY"  # payment code: the shop scans the payer
 
 
+def _of_those_with(moment: str, name: str, *columns: str) -> Index:
+    """An index without the orders that have no such moment, where a database can leave them out.
+
+    Each index that an order is not in makes writing it cheaper.
+    """
+    is_there = column(moment).is_not(None)
+    return Index(name, *columns, sqlite_where=is_there, postgresql_where=is_there)
+
+
 class Order(TenantOwned, Base):
     """One thing a sub-merchant asks to be paid for."""
 
@@ -50,16 +59,12 @@ class Order(TenantOwned, Base):
         Index("ix_orders_tenant_created", "sub_merchant_id", "created_at", "id", "state"),
         Index("ix_orders_created", "created_at", "id"),
         Index("ix_orders_state_created", "state", "created_at", "id"),
-        Index("ix_orders_tenant_paid", "sub_merchant_id", "paid_at", "amount_fen"),
-        Index("ix_orders_paid", "paid_at", "amount_fen"),
-        Index("ix_orders_due", "next_check_at"),
-        # Hardly any order is reversed, so where a database can leave the others out, it does.
-        Index(
-            "ix_orders_reversed",
-            "reversed_at",
-            sqlite_where=column("reversed_at").is_not(None),
-            postgresql_where=column("reversed_at").is_not(None),
+        _of_those_with(
+            "paid_at", "ix_orders_tenant_paid", "sub_merchant_id", "paid_at", "amount_fen"
         ),
+        _of_those_with("paid_at", "ix_orders_paid", "paid_at", "amount_fen"),
+        _of_those_with("next_check_at", "ix_orders_due", "next_check_at"),
+        _of_those_with("reversed_at", "ix_orders_reversed", "reversed_at"),
     )
 
     id: Mapped[str] = mapped_column(identifier(40), primary_key=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, select, update
 
-from config.batches import one_of, write_many
+from config.batches import one_of, update_rows
 from config.clock import now
 from config.database import changed_rows, db, release, transaction
 from config.identifiers import new_id
@@ -36,13 +36,6 @@ CLAIMED_AT_ONCE = 500
 PUT_OFF_AT_ONCE = 500
 
 log = get_logger(__name__)
-
-_deliveries = WebhookDelivery.__table__
-_to_put_off = (
-    update(_deliveries)  # type: ignore[arg-type]
-    .where(_deliveries.c.id == bindparam("which"))
-    .values(next_try_at=bindparam("due_at"))
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +125,8 @@ def put_off(resting: Mapping[str, datetime], limit: int = PUT_OFF_AT_ONCE) -> in
         return 0
     with transaction() as session:
         found = session.execute(due.with_for_update(skip_locked=True, of=WebhookDelivery)).all()
-        write_many(
-            _to_put_off, [{"which": row.id, "due_at": resting[row.endpoint_id]} for row in found]
-        )
+        later = [{"id": row.id, "next_try_at": resting[row.endpoint_id]} for row in found]
+        update_rows(WebhookDelivery, later, key="id")
     return len(found)
 
 

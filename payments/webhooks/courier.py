@@ -1,9 +1,11 @@
 """The courier: carries events to tenants' endpoints, from the commit to the recorded receipt.
 
-One thread sends, hundreds of requests at once; two speak to the database, in rounds: while one
-records what came of tries, the other claims due deliveries and divides new events. Any number of
-couriers works on one database. One that is killed loses nothing: its leases end, and another
-delivers. A receiver may therefore get an event twice, always under the same id.
+One thread sends, hundreds of requests at once; two speak to the database, and neither waits for the
+other: one divides new events and claims due deliveries, in rounds, the other records what came of
+tries. Each rests as long as its last round took, so that a busy database gets larger rounds instead
+of more of them. Any number of couriers works on one database. One that is killed loses nothing: its
+leases end, and another delivers. A receiver may therefore get an event twice, always under the same
+id.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ from payments.webhooks.record import count_of, record_each
 from submerchants.tenancy import across_tenants
 
 IDLE_SECONDS = 0.2  # between two looks when there was nothing to do
-BUSY_SECONDS = 0.02  # between two rounds otherwise, so that a round has something to batch
+BUSY_SECONDS = 0.02  # between two rounds otherwise, at least,
+LONGEST_BUSY_SECONDS = 0.1  # and at most
 TROUBLE_SECONDS = 2.0  # after the database failed
 TIDY_EVERY_ROUNDS = 50
 LOOK_BACK = timedelta(minutes=2)
 WHOLE_LOOK_SECONDS = 15.0
+DUE_LOOK_SECONDS = 0.2  # how late a delivery that waited may be while new events keep coming
 GRACE_SECONDS = 5.0  # for requests under way when the courier is told to stop
 
 Result = TypeVar("Result")
@@ -67,6 +71,11 @@ class Look:
 
     _whole_at: float = 0.0  # monotonic
     _is_whole: bool = True
+    _looked_at: float = 0.0
+
+    @property
+    def is_recent(self) -> bool:
+        return time.monotonic() < self._looked_at + DUE_LOOK_SECONDS
 
     def since(self, moment: datetime) -> datetime | None:
         """From when on to look now; None for all that waits."""
@@ -75,6 +84,7 @@ class Look:
 
     def note(self, *, is_more: bool) -> None:
         """After that look: one that went all the way is repeated at once while more waits."""
+        self._looked_at = 0.0 if is_more else time.monotonic()
         if self._is_whole and not is_more:
             self._whole_at = time.monotonic() + WHOLE_LOOK_SECONDS
 
@@ -85,6 +95,10 @@ class _Round:
 
     letters: Sequence[Letter]
     is_more: bool
+    has_new: bool  # whether new events were among it
+
+
+_NOTHING_YET = _Round((), is_more=False, has_new=False)
 
 
 class Courier:
@@ -111,7 +125,10 @@ class Courier:
 
     async def _run(self, is_over: Callable[[], bool]) -> None:
         self._happened = asyncio.Event()
-        self._idle = False
+        self._idle = self._is_ending = False
+        self._found = _NOTHING_YET
+        self._recording: asyncio.Task[None] | None = None
+        self._record_rest = BUSY_SECONDS
         with ThreadPoolExecutor(2, thread_name_prefix="courier-desk") as desk:
             self._desk = desk
             try:
@@ -131,48 +148,59 @@ class Courier:
                 await self._rest(pause)
 
     async def _one_round(self) -> float:
-        """Speak to the database once; answers how long to wait before the next time."""
-        tray, self._tray = self._tray, _Tray()
-        had_results = bool(tray)
-        is_recorded, found = await asyncio.gather(self._record(tray), self._find())
-        if found is not None:
-            self._lanes.take(list(found.letters))
-            self._start()
-        if found is None or not is_recorded:
+        """Find what is to be sent; answers how long to wait before the next time."""
+        started = time.monotonic()
+        found = await self._find()
+        if found is None:
             return TROUBLE_SECONDS
-        busy = found.is_more or had_results or bool(self._tray)
-        self._idle = not (busy or self._tasks)
-        return BUSY_SECONDS if busy else IDLE_SECONDS
+        self._found = found
+        self._lanes.take(list(found.letters))
+        self._start()
+        busy = found.is_more or found.has_new
+        self._idle = not (busy or self._tasks or self._tray or self._recording)
+        return _rest_after(started) if busy else IDLE_SECONDS
 
-    async def _record(self, tray: _Tray) -> bool:
-        """Put results down; whether that went well. What could not be written yet is kept."""
+    def _record_soon(self) -> None:
+        """See to it that results are put down, if there are any and nobody is at it."""
+        if self._tray and self._recording is None and not self._is_ending:
+            self._recording = asyncio.create_task(self._record())
+
+    async def _record(self) -> None:
+        """Wait for more results and put them down. What could not be written yet is kept."""
+        await asyncio.sleep(self._record_rest)
+        started, tray = time.monotonic(), self._tray
+        self._tray = _Tray()
         try:
-            if tray:
-                await self._at_desk(lambda: self._put_down(tray))
+            await self._at_desk(lambda: self._put_down(tray))
+            self._record_rest = _rest_after(started)
         except (OperationalError, PoolTimeout) as trouble:
             log.error("the courier cannot use the database", exc_info=trouble)
             self._tray.outcomes[:0], self._tray.returned[:0] = tray.outcomes, tray.returned
-            return False
+            self._record_rest = TROUBLE_SECONDS
         except SQLAlchemyError as fault:
             # What cannot be written now never can be: the leases bring those deliveries back.
             log.error("results of webhooks are lost", count=len(tray.outcomes), exc_info=fault)
-            return False
-        return True
+        finally:
+            self._recording = None
+        self._record_soon()
 
     async def _find(self) -> _Round | None:
         """Divide and claim as much as there is room for; None when the database will not."""
         moment = now()
         rooms, resting = self._lanes.rooms(moment), self._lanes.resting(moment)
+        is_hurried = self._found.has_new and self._at_due.is_recent
 
         def work() -> _Round:
-            moved = put_off(resting)
-            # What has waited for longer comes first.
-            claimed = claim_due(rooms, self._at_due.since(moment))
-            self._at_due.note(is_more=claimed.is_more)
+            letters, is_more = [], False
+            if not is_hurried:
+                # What has waited for longer comes first.
+                moved = put_off(resting)
+                claimed = claim_due(rooms, self._at_due.since(moment))
+                self._at_due.note(is_more=claimed.is_more)
+                letters, is_more = [*claimed.letters], bool(moved or claimed.is_more)
             divided = divide_events(rooms, self._at_events.since(moment))
             self._at_events.note(is_more=divided.is_more)
-            is_more = bool(divided.events or moved or claimed.is_more)
-            return _Round([*claimed.letters, *divided.letters], is_more)
+            return _Round([*letters, *divided.letters], is_more, has_new=divided.events > 0)
 
         try:
             return await self._at_desk(work)
@@ -210,24 +238,27 @@ class Courier:
         self._tray.outcomes.append(outcome)
         self._tray.returned.extend(self._lanes.finish(lane, outcome, now()))
         self._happened.set()
+        self._record_soon()
         self._start()
 
     async def _rest(self, seconds: float) -> None:
-        """Wait; a try that ends cuts a long wait short."""
-        await asyncio.sleep(min(seconds, BUSY_SECONDS))
-        if seconds > BUSY_SECONDS and not self._tray:
+        """Wait; a try that ends cuts a wait for nothing short."""
+        await asyncio.sleep(BUSY_SECONDS if seconds == IDLE_SECONDS else seconds)
+        if seconds == IDLE_SECONDS:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._happened.wait(), seconds - BUSY_SECONDS)
+                await asyncio.wait_for(self._happened.wait(), IDLE_SECONDS - BUSY_SECONDS)
         self._happened.clear()
 
     async def _end(self) -> None:
         """Let go of what waits, give what is under way a moment, record what came of it."""
-        waiting = self._lanes.empty()
+        waiting, self._is_ending = self._lanes.empty(), True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._recording is not None:
+            await self._recording
         self._tray.returned.extend([*waiting, *self._lanes.unfinished()])
         try:
             await self._at_desk(lambda: self._put_down(self._tray))
@@ -236,3 +267,7 @@ class Courier:
 
     def _is_idle(self) -> bool:
         return self._idle
+
+
+def _rest_after(started: float) -> float:
+    return min(max(BUSY_SECONDS, time.monotonic() - started), LONGEST_BUSY_SECONDS)

@@ -21,7 +21,7 @@ from payments.webhooks.outbound import DEADLINE_SECONDS, Kept
 SLOTS = 400  # requests under way at once; each is a socket
 FAILING_SLOTS = 160  # of these, for lanes whose last try failed
 TENANT_SLOTS = 32
-LANE_WIDTH = 4
+LANE_WIDTH = 16
 WAITING_FOR_EACH = 16  # letters a lane may hold for each request it may have under way,
 WAITING_SECONDS = 2.0  # or more: what a quick receiver takes in this time,
 MOST_WAITING = 500  # but not more than this

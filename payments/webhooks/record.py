@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from config import audit
-from config.batches import one_of, write_many
+from config.batches import insert_rows, one_of, write_many
 from config.clock import now, rfc3339
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
@@ -39,7 +39,6 @@ _MOST_REASON = 255  # as much as the columns for words to the tenant hold
 log = get_logger(__name__)
 
 _deliveries = WebhookDelivery.__table__
-_to_log = insert(WebhookAttempt.__table__)  # type: ignore[arg-type]
 _to_fail = (
     update(_deliveries)  # type: ignore[arg-type]
     .where(_deliveries.c.id == bindparam("which"), _deliveries.c.claim_token == bindparam("token"))
@@ -79,7 +78,7 @@ def record_outcomes(outcomes: Sequence[Outcome]) -> None:
         return
     moment = now()
     with transaction():
-        write_many(_to_log, [_attempt(outcome) for outcome in outcomes])
+        insert_rows(WebhookAttempt, [_attempt(outcome) for outcome in outcomes])
         _note_receipts([each.letter for each in outcomes if each.is_receipt], moment)
         write_many(_to_fail, [_failed(each, moment) for each in outcomes if not each.is_receipt])
         _note_health(outcomes, moment)

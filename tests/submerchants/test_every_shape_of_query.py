@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from config.batches import insert_rows
 from config.clock import now
 from config.database import changed_rows, db, dialect_here, insert_new, read, transaction
 from config.prepared import Prepared
@@ -144,7 +145,12 @@ def test_a_row_of_another_tenant_is_not_written(two_tenants):
         with transaction() as session:
             session.execute(insert(WebhookEvent), [{**row, **rest}])
 
-    for write in (write_rows, write_values, write_statement, write_many):
+    def write_batch():
+        with transaction():
+            ones_own = {**row, **rest, "id": "evt_y", "event_key": "l", "sub_merchant_id": mine}
+            insert_rows(WebhookEvent, [ones_own, {**row, **rest}])
+
+    for write in (write_rows, write_values, write_statement, write_many, write_batch):
         with acting_for(mine), pytest.raises(NoTenant):
             write()
 

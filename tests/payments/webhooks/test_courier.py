@@ -18,6 +18,7 @@ from payments.webhooks.courier import LOOK_BACK, Courier, Look
 from payments.webhooks.divide import divide_events
 from payments.webhooks.lanes import Rooms
 from payments.webhooks.models import DeliveryState, WebhookEvent
+from payments.webhooks.lanes import LANE_WIDTH
 from payments.webhooks.outbound import Outbound
 from payments.webhooks.queries import get_event
 from payments.webhooks.resend import resend_event
@@ -292,13 +293,13 @@ def test_whoever_keeps_us_waiting_is_left_at_the_deadline(
 def test_connections_are_used_again_and_never_shared(app, sub_merchant, receivers, outbound):
     for path in ("/ok/one", "/ok/two"):
         make_endpoint(sub_merchant=sub_merchant, url=receivers.url(path))
-    for _ in range(10):
+    for _ in range(60):
         make_event(sub_merchant=sub_merchant)
 
     Courier(app, outbound).deliver_due()
 
-    assert len(receivers.arrivals) == 20
-    assert 2 <= receivers.connections <= 8
+    assert len(receivers.arrivals) == 120
+    assert 2 <= receivers.connections <= 2 * LANE_WIDTH
 
 
 def test_a_running_courier_delivers_within_a_second_and_stops(

@@ -57,7 +57,7 @@ def test_a_lane_begins_narrow_and_widens_while_it_is_answered_well() -> None:
         for lane, letter in begun:
             end(lanes, lane, letter)
 
-    assert widths == [1, 2, 4, rules.LANE_WIDTH]
+    assert widths == [1, 2, 8, rules.LANE_WIDTH]
 
 
 def test_a_failure_makes_a_lane_narrow_again() -> None:
@@ -85,7 +85,7 @@ def test_lanes_take_turns() -> None:
 def test_a_receiver_that_keeps_us_waiting_gets_nothing_new() -> None:
     lanes = Lanes()
     lanes.take(letters("a", 40))
-    for _ in range(2):
+    for _ in range(3):
         for lane, letter in started(lanes):
             end(lanes, lane, letter)
     begun = started(lanes)
