@@ -93,7 +93,9 @@ def update_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], *, key: st
     return write_many(update(target).where(target.c[key] == which).values(news), named)
 
 
-def one_of(column: InstrumentedAttribute[str], values: Collection[str]) -> ColumnElement[bool]:
+def one_of(
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], values: Collection[str]
+) -> ColumnElement[bool]:
     """Whether the column is one of many values.
 
     On PostgreSQL they travel as one array, so that the statement is the same however many they are.
@@ -131,4 +133,6 @@ def _given(target: Table, names: Collection[str]) -> Subquery:
 
 
 def _run(statement: UpdateBase, values: Mapping[str, Any]) -> int:
-    return cast("CursorResult[Any]", db.session.execute(statement, values)).rowcount
+    options = {"preserve_rowcount": True}  # which an INSERT does not do by itself
+    result = db.session.execute(statement, values, execution_options=options)
+    return cast("CursorResult[Any]", result).rowcount

@@ -83,9 +83,11 @@ class Program:
             return False
 
     def workers(self) -> list[int]:
-        """The processes this one started itself, such as gunicorn's workers."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        return [int(pid) for pid in children.read_text().split()] if self.is_alive else []
+        """The processes this one started itself, such as gunicorn's workers or a courier."""
+        if not self.is_alive:
+            return []
+        threads = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [int(pid) for children in threads for pid in children.read_text().split()]
 
     def kill(self) -> None:
         """End it and all it started, without a word of warning."""

@@ -101,22 +101,23 @@ def _attempt(outcome: Outcome) -> dict[str, object]:
 
 
 def _note_receipts(letters: Sequence[Letter], moment: datetime) -> None:
-    """Delivered, those whose claim still holds; a claim's letters are told by one statement."""
-    for token in {letter.claim_token for letter in letters}:
-        ids = [letter.delivery_id for letter in letters if letter.claim_token == token]
-        here = update(WebhookDelivery).where(
-            one_of(WebhookDelivery.id, ids), WebhookDelivery.claim_token == token
+    """Delivered, those whose claim still holds."""
+    if not letters:
+        return
+    here = update(WebhookDelivery).where(
+        one_of(WebhookDelivery.id, [letter.delivery_id for letter in letters]),
+        one_of(WebhookDelivery.claim_token, {letter.claim_token for letter in letters}),
+    )
+    changed_rows(
+        here.values(
+            state=DeliveryState.DELIVERED,
+            tries=WebhookDelivery.tries + 1,
+            next_try_at=None,
+            delivered_at=moment,
+            claim_token=None,
+            claimed_until=None,
         )
-        changed_rows(
-            here.values(
-                state=DeliveryState.DELIVERED,
-                tries=WebhookDelivery.tries + 1,
-                next_try_at=None,
-                delivered_at=moment,
-                claim_token=None,
-                claimed_until=None,
-            )
-        )
+    )
 
 
 def _failed(outcome: Outcome, moment: datetime) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from config import audit
 from config.audit import Actor, AuditEntry, AuditHead, acting_as, seal_entries, verify_chain
@@ -111,3 +111,19 @@ def test_who_acted_is_written_and_secrets_are_not(app):
 
     assert (entry.actor_kind, entry.actor_id, entry.origin) == ("operator", "op_1", "192.0.2.1")
     assert "canary" not in entry.detail
+
+
+@pytest.mark.postgresql_only
+def test_what_waits_for_its_link_is_found_without_sorting_or_walking_the_table(app):
+    with transaction():
+        for number in range(audit.SEAL_BATCH + 100):
+            audit.record("order.created", object_kind="order", object_id=f"ord_{number}")
+    while seal_entries():
+        pass
+    waiting = "SELECT * FROM audit_entries WHERE position IS NULL ORDER BY id LIMIT 200"
+
+    plan = "\n".join(db.session.scalars(text(f"EXPLAIN {waiting}")))
+
+    assert "ix_audit_entries_unsealed" in plan
+    assert "Sort" not in plan
+    assert verify_chain().faults == ()

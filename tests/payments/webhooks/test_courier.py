@@ -16,9 +16,8 @@ from config.database import db
 from payments.webhooks.claims import LEASE, claim_due
 from payments.webhooks.courier import LOOK_BACK, Courier, Look
 from payments.webhooks.divide import divide_events
-from payments.webhooks.lanes import Rooms
+from payments.webhooks.lanes import LANE_WIDTH, Rooms
 from payments.webhooks.models import DeliveryState, WebhookEvent
-from payments.webhooks.lanes import LANE_WIDTH
 from payments.webhooks.outbound import Outbound
 from payments.webhooks.queries import get_event
 from payments.webhooks.resend import resend_event

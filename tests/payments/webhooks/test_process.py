@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
 from tests import programs
@@ -35,3 +41,42 @@ def test_a_scheduler_delivers_and_ends_cleanly_with_what_it_held_given_back(
     assert status == 0, scheduler.tail()
     assert [each.claim_token for each in deliveries()] == [None, None]
     assert sorted(each.state.value for each in deliveries()) == ["DELIVERED", "DUE"]
+
+
+@pytest.mark.sqlite_only
+def test_a_courier_that_is_killed_is_begun_again_and_none_outlives_its_scheduler(
+    variables, database_url, sub_merchant, receivers, tmp_path
+):
+    environment = {
+        **variables,
+        "DATABASE_URL": database_url,
+        "WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    }
+    make_endpoint(sub_merchant=sub_merchant, url=receivers.url("/ok"))
+    make_event(sub_merchant=sub_merchant)
+    scheduler = programs.scheduler(environment, tmp_path / "scheduler.log").start()
+    receivers.wait_for(1, "/ok", START_SECONDS)
+    [first] = scheduler.workers()
+
+    os.kill(first, signal.SIGKILL)
+    make_event(sub_merchant=sub_merchant)
+    receivers.wait_for(2, "/ok", START_SECONDS)
+    [second] = scheduler.workers()
+    os.kill(scheduler.pid, signal.SIGKILL)
+    has_ended = _ends(second)
+    scheduler.kill()
+
+    assert second != first
+    assert has_ended
+
+
+def _ends(pid: int) -> bool:
+    """Whether it ends in time; one that nobody has asked for yet has ended too."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(FileNotFoundError):
+            if "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+                time.sleep(0.1)
+                continue
+        return True
+    return False
