@@ -55,16 +55,17 @@ def test_a_courier_that_is_killed_is_begun_again_and_none_outlives_its_scheduler
     make_endpoint(sub_merchant=sub_merchant, url=receivers.url("/ok"))
     make_event(sub_merchant=sub_merchant)
     scheduler = programs.scheduler(environment, tmp_path / "scheduler.log").start()
-    receivers.wait_for(1, "/ok", START_SECONDS)
-    [first] = scheduler.workers()
-
-    os.kill(first, signal.SIGKILL)
-    make_event(sub_merchant=sub_merchant)
-    receivers.wait_for(2, "/ok", START_SECONDS)
-    [second] = scheduler.workers()
-    os.kill(scheduler.pid, signal.SIGKILL)
-    has_ended = _ends(second)
-    scheduler.kill()
+    try:
+        receivers.wait_for(1, "/ok", START_SECONDS)
+        [first] = scheduler.workers()
+        os.kill(first, signal.SIGKILL)
+        make_event(sub_merchant=sub_merchant)
+        receivers.wait_for(2, "/ok", START_SECONDS)
+        [second] = scheduler.workers()
+        os.kill(scheduler.pid, signal.SIGKILL)
+        has_ended = _ends(second)
+    finally:
+        scheduler.kill()
 
     assert second != first
     assert has_ended
