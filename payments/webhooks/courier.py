@@ -35,7 +35,8 @@ from payments.webhooks.outbound import Outbound
 from payments.webhooks.record import count_of, record_each
 from submerchants.tenancy import across_tenants
 
-IDLE_SECONDS = 0.2  # between two looks when there was nothing to do
+IDLE_SECONDS = 0.2  # between two looks when there was nothing to do for a while
+AWAKE_SECONDS = 1.0  # after a new event: the next one is not made to wait
 BUSY_SECONDS = 0.02  # between two rounds otherwise, at least,
 LONGEST_BUSY_SECONDS = 0.1  # and at most
 TROUBLE_SECONDS = 2.0  # after the database failed
@@ -129,6 +130,7 @@ class Courier:
         self._found = _NOTHING_YET
         self._recording: asyncio.Task[None] | None = None
         self._record_rest = BUSY_SECONDS
+        self._awake_until = 0.0  # monotonic
         with ThreadPoolExecutor(2, thread_name_prefix="courier-desk") as desk:
             self._desk = desk
             try:
@@ -156,9 +158,12 @@ class Courier:
         self._found = found
         self._lanes.take(list(found.letters))
         self._start()
+        if found.has_new:
+            self._awake_until = time.monotonic() + AWAKE_SECONDS
         busy = found.is_more or found.has_new
         self._idle = not (busy or self._tasks or self._tray or self._recording)
-        return _rest_after(started) if busy else IDLE_SECONDS
+        is_awake = busy or time.monotonic() < self._awake_until
+        return _rest_after(started) if is_awake else IDLE_SECONDS
 
     def _record_soon(self) -> None:
         """See to it that results are put down, if there are any and nobody is at it."""
