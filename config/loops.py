@@ -90,11 +90,10 @@ class LoopsBeside:
     def _keep(self) -> None:
         while True:
             status = self._process.wait()
-            if self._stopped.is_set():
-                return
-            log.error("the process of the loops ended and is begun again", status=status)
+            # Whoever ends it together with this process is heard here a moment later.
             if self._stopped.wait(BEGIN_AGAIN_SECONDS):
                 return
+            log.error("the process of the loops ended and is begun again", status=status)
             self._process = self._begun()
 
 
