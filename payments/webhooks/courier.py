@@ -196,7 +196,7 @@ class Courier:
         is_hurried = self._found.has_new and self._at_due.is_recent
 
         def work() -> _Round:
-            letters, is_more = [], False
+            letters, is_more = [], is_hurried  # what was not looked for may be there
             if not is_hurried:
                 # What has waited for longer comes first.
                 moved = put_off(resting)
