@@ -6,6 +6,7 @@ keys are parsed.
 
 import gc
 import multiprocessing
+import select
 from typing import Any
 
 from config.database import POOL_SIZE
@@ -22,7 +23,7 @@ def _workers() -> int:
     return 1 if url.startswith("sqlite") else multiprocessing.cpu_count()
 
 
-worker_class = "gthread"
+worker_class = "config.web_worker.TurnsWorker" if hasattr(select, "epoll") else "gthread"
 workers = _workers()
 threads = POOL_SIZE // 2
 timeout = 60

@@ -289,7 +289,7 @@ def _bring_up(household: Household, places: Places) -> None:
     household.run("flask", "--app", "wsgi", "db", "upgrade")
     demo = load_demo(household, places)
     # One process: SQLite has one writer, and the limits are counted in memory.
-    serve = ("-k", "gthread", "-w", "1", "--threads", str(WEB_THREADS), "--no-control-socket")
+    serve = ("-w", "1", "--threads", str(WEB_THREADS), "--no-control-socket")
     bind = ("-b", f"{HOST}:{places.web}", "--log-level", "warning")
     household.start("web", "gunicorn", *serve, *bind, "wsgi:app")
     household.start("scheduler", "flask", "--app", "wsgi", "scheduler")

@@ -122,7 +122,7 @@ def simulator(home: Path, port: int, *options: str) -> Program:
 
 def web(environment: Mapping[str, str], port: int, log: Path, *, workers: int) -> Program:
     """The web application as it runs in production."""
-    serve = ("-k", "gthread", "-w", str(workers), "--threads", "8", "--no-control-socket")
+    serve = ("-w", str(workers), "--threads", "8", "--no-control-socket")
     return Program(
         ("gunicorn", *serve, "-b", f"{HOST}:{port}", "--log-level", "warning", "wsgi:app"),
         environment,

