@@ -94,7 +94,8 @@ def update_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], *, key: st
 
 
 def one_of(
-    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None], values: Collection[str]
+    column: InstrumentedAttribute[str] | InstrumentedAttribute[str | None] | ColumnElement[Any],
+    values: Collection[str],
 ) -> ColumnElement[bool]:
     """Whether the column is one of many values.
 

@@ -31,6 +31,8 @@ from config.scheduler import Job, JobRun, get_job, latest_runs, run_job, start_s
 from config.tasks import QUEUES, has_broker, send_or_run, work
 from config.vault import VaultError
 
+JOBS_NICENESS = 5
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 vault = AppGroup("vault", help="The secrets in the database.")
@@ -158,6 +160,9 @@ def scheduler() -> None:
     _prove_master_keys()
     # Where there is a broker, its workers run the loops.
     loops = None if has_broker(app) else LoopsBeside()
+    # Jobs can wait for a core, requests and webhooks cannot. On Linux this thread and those that
+    # it begins give way, and the loops, begun before and by another thread, do not.
+    os.nice(JOBS_NICENESS)
     running = start_scheduler(app, send_or_run)
     stopped.wait()
     if loops is not None:

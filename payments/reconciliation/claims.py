@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, not_, or_, select, update
 
-from config.batches import insert_missing
+from config.batches import insert_missing, one_of
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
@@ -65,7 +65,7 @@ def claim_days(
         "started_at": run.started_at,
     }
     rows = [_fresh(run, tenant) | taken for tenant in sub_merchant_ids]
-    mine = (*_key(run), _table.c.sub_merchant_id.in_(sub_merchant_ids))
+    mine = (*_key(run), one_of(_table.c.sub_merchant_id, sub_merchant_ids))
     free = or_(_table.c.claimed_until.is_(None), _table.c.claimed_until < moment)
     if unless_compared:
         done = and_(
@@ -104,7 +104,7 @@ def wait_for_bill(run: Run, sub_merchant_ids: Sequence[str]) -> None:
 
 def hold_days(run: Run, ids: Sequence[str]) -> None:
     """Renew the lease of these reconciliations, in the caller's transaction. Raises RunLost."""
-    here = update(_table).where(_table.c.id.in_(ids), _table.c.claim_token == run.token)
+    here = update(_table).where(one_of(_table.c.id, ids), _table.c.claim_token == run.token)
     if changed_rows(here.values(claimed_until=now() + LEASE)) != len(ids):
         raise RunLost(run.token)
 

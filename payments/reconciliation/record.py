@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from config import audit
-from config.batches import insert_missing, write_many
+from config.batches import insert_missing, update_rows
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
@@ -44,8 +44,6 @@ LONGEST_PAUSE = timedelta(days=1)
 log = get_logger(__name__)
 discrepancies_found = counter("discrepancies_total", "Discrepancies recorded.", "kind")
 days_compared = counter("reconciliations_total", "Bill days compared.", "state")
-
-_table: Any = Reconciliation.__table__
 
 
 @dataclass(slots=True)
@@ -74,7 +72,8 @@ def record_outcomes(run: Run, outcomes: Sequence[Outcome]) -> None:
             _write_findings(run, outcome.claimed, outcome.findings)
             _schedule(outcome)
         _settle_states(run, outcomes)
-        write_many(_FINISH, [_finished(outcome, moment) for outcome in outcomes])
+        finished = [_finished(outcome, moment) for outcome in outcomes]
+        update_rows(Reconciliation, finished, key="id")
         events = [_event(run, outcome, moment) for outcome in outcomes if _is_news(outcome)]
         insert_missing(WebhookEvent, events, unique=EVENT_IDENTITY)
         _audit(run, outcomes)
@@ -218,45 +217,22 @@ def state_of(open_count: int, handled_count: int) -> ReconciliationState:
     return ReconciliationState.RESOLVED if handled_count else ReconciliationState.MATCHED
 
 
-_FINISH = (
-    update(_table)
-    .where(_table.c.id == bindparam("reconciliation_id"))
-    .values(
-        claim_token=None,
-        claimed_until=None,
-        runs=_table.c.runs + 1,
-        **{
-            name: bindparam(f"new_{name}")
-            for name in (
-                "state",
-                "bill_token",
-                "matched_count",
-                "ours_count",
-                "ours_amount_fen",
-                "theirs_count",
-                "theirs_amount_fen",
-                "open_count",
-                "next_run_at",
-                "finished_at",
-            )
-        },
-    )
-)
-
-
 def _finished(outcome: Outcome, moment: datetime) -> dict[str, Any]:
     return {
-        "reconciliation_id": outcome.claimed.reconciliation_id,
-        "new_state": outcome.state,
-        "new_bill_token": outcome.bill_token,
-        "new_matched_count": outcome.matched_count,
-        "new_ours_count": outcome.ours_count,
-        "new_ours_amount_fen": outcome.ours_amount_fen,
-        "new_theirs_count": outcome.theirs_count,
-        "new_theirs_amount_fen": outcome.theirs_amount_fen,
-        "new_open_count": outcome.open_count,
-        "new_next_run_at": outcome.look_again_at if outcome.open_count else None,
-        "new_finished_at": moment,
+        "id": outcome.claimed.reconciliation_id,
+        "claim_token": None,
+        "claimed_until": None,
+        "runs": outcome.claimed.runs + 1,
+        "state": outcome.state,
+        "bill_token": outcome.bill_token,
+        "matched_count": outcome.matched_count,
+        "ours_count": outcome.ours_count,
+        "ours_amount_fen": outcome.ours_amount_fen,
+        "theirs_count": outcome.theirs_count,
+        "theirs_amount_fen": outcome.theirs_amount_fen,
+        "open_count": outcome.open_count,
+        "next_run_at": outcome.look_again_at if outcome.open_count else None,
+        "finished_at": moment,
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
-from config.batches import ROWS_A_TRANSACTION, batches
+from config.batches import ROWS_A_TRANSACTION, batches, one_of
 from config.clock import now
 from config.database import db, release
 from config.identifiers import new_id
@@ -235,7 +235,7 @@ def _entries(shares: Sequence[Share]) -> dict[str, list[str]]:
                 TradeBill,
                 and_(TradeBill.id == TradeBillPart.bill_id, TradeBill.token == TradeBillPart.token),
             )
-            .where(TradeBillPart.bill_id.in_(some))
+            .where(one_of(TradeBillPart.bill_id, some))
         )
         for bill_id, packed in rows:
             lines = zlib.decompress(packed).decode().split("\n")

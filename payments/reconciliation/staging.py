@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    null,
     or_,
     select,
 )
@@ -63,7 +64,8 @@ _differing = Table(
 _repeated = Table(
     "staged_repeats", _tables, Column("number", identifier(64)), prefixes=["TEMPORARY"]
 )
-_by_number = Index("ix_staged_entries_number", _staged.c.number)
+# With the kind, so that a look for a number alone never goes to the table.
+_by_number = Index("ix_staged_entries_number", _staged.c.number, _staged.c.kind)
 _by_repeat = Index("ix_staged_repeats_number", _repeated.c.number)
 
 
@@ -168,7 +170,7 @@ def _join(connection: Connection, kind: EntryKind, ours: Any) -> None:
     _fill(connection, _pairs(kind, theirs, ours).select_from(with_ours).where(here))
     with_theirs = ours.join(theirs, same, isouter=True)
     there = theirs.c.number.is_(None)
-    _fill(connection, _pairs(kind, theirs, ours).select_from(with_theirs).where(there))
+    _fill(connection, _pairs(kind, None, ours).select_from(with_theirs).where(there))
 
 
 def _count(
@@ -212,9 +214,10 @@ def _take_repeats_out(connection: Connection, kind: EntryKind, ours: Any) -> Non
 
 
 def _pairs(kind: EntryKind, theirs: Any, ours: Any) -> Any:
+    names = [column.name for column in list(_staged.columns)[1:]]
     return select(
         literal(kind.value).label("kind"),
-        *(theirs.c[column.name] for column in list(_staged.columns)[1:]),
+        *(null().label(name) if theirs is None else theirs.c[name] for name in names),
         ours.c.number.label("our_number"),
         func.coalesce(ours.c.wechat_no, "").label("our_wechat_no"),
         ours.c.amount_fen.label("our_amount_fen"),

@@ -272,9 +272,9 @@ def main() -> int:
         }
         say("The programs take turns on PostgreSQL, two workers of eight threads each.")
         goals = _notifications(stage, town, contenders, programs)
+        goals += _webhooks(stage, town, contenders[1], programs["ours"])
         goals += _orders(stage, contenders, programs)
         goals += _growth(stage, town, contenders[1], programs["ours"])
-        goals += _webhooks(stage, town, contenders[1], programs["ours"])
     say("\n  goal what                                                       measured   reach")
     for goal in goals:
         say(str(goal))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from config.commands import JOBS_NICENESS
 from tests import programs
 from tests.factories.webhooks import deliveries, make_endpoint, make_event
 
@@ -44,7 +45,7 @@ def test_a_scheduler_delivers_and_ends_cleanly_with_what_it_held_given_back(
 
 
 @pytest.mark.sqlite_only
-def test_a_courier_that_is_killed_is_begun_again_and_none_outlives_its_scheduler(
+def test_a_killed_courier_is_begun_again_ahead_of_jobs_and_none_outlives_its_scheduler(
     variables, database_url, sub_merchant, receivers, tmp_path
 ):
     environment = {
@@ -62,6 +63,7 @@ def test_a_courier_that_is_killed_is_begun_again_and_none_outlives_its_scheduler
         make_event(sub_merchant=sub_merchant)
         receivers.wait_for(2, "/ok", START_SECONDS)
         [second] = scheduler.workers()
+        niceness = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (0, second, scheduler.pid)]
         os.kill(scheduler.pid, signal.SIGKILL)
         has_ended = _ends(second)
     finally:
@@ -69,6 +71,9 @@ def test_a_courier_that_is_killed_is_begun_again_and_none_outlives_its_scheduler
 
     assert second != first
     assert has_ended
+    ours, couriers, jobs = niceness
+    assert couriers == ours
+    assert jobs == ours + JOBS_NICENESS
 
 
 def _ends(pid: int) -> bool:
