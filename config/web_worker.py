@@ -74,7 +74,8 @@ class TurnsWorker(ThreadWorker):  # type: ignore[misc]
         for number, listener in self._listeners.items():
             if enabled:
                 listener.setblocking(False)
-                self._epoll.register(number, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+                # For all workers to see: what one alone was told of could end with it.
+                self._epoll.register(number, select.EPOLLIN)
             else:
                 self._epoll.unregister(number)
 

@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -156,6 +156,27 @@ def run_flask(environment: Mapping[str, str], *command: str) -> str:
 def _told(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The environment of one program; unless told, it counts in this folder and not in `var/`."""
     return {**os.environ, "METRICS_FOLDER": str(folder / "metrics"), **environment}
+
+
+@contextmanager
+def standing_still(pids: Iterable[int]) -> Iterator[None]:
+    """Stop these processes for a while. A signal reaches one thread; until it has told the others,
+    they go on, and may still take what comes."""
+    pids = list(pids)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for pid in pids:
+            while any(_state(task) != "T" for task in Path(f"/proc/{pid}/task").iterdir()):
+                time.sleep(POLL_SECONDS / 10)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 def cpu_seconds(pids: list[int]) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from config.web_worker import AT_ONCE
-from tests.programs import HOST, POLL_SECONDS, Program, free_port
+from tests.programs import HOST, POLL_SECONDS, Program, free_port, standing_still
 
 pytestmark = [
     pytest.mark.processes,
@@ -140,6 +140,14 @@ def test_connections_that_say_nothing_occupy_no_thread(serve):
         for _ in range(4 * THREADS):
             open_.enter_context(closing(socket.create_connection((HOST, port), PATIENCE)))
         assert ask_all(port, "/", 1, 1) == [1]
+
+
+def test_a_worker_that_stands_still_keeps_no_connection_from_the_other(serve):
+    program, port = serve("-w", "2")
+
+    for worker in program.workers():
+        with standing_still([worker]):
+            assert [ask_all(port, "/", 1, 1) for _ in range(10)] == [[1]] * 10
 
 
 def test_requests_that_come_together_are_each_answered(serve):

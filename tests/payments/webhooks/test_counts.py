@@ -16,7 +16,7 @@ from submerchants.tenants.models import SubMerchant
 from tests import programs
 from tests.factories.webhooks import make_endpoint, make_event
 from tests.payments.webhooks.receivers import Receivers
-from tests.programs import POLL_SECONDS, Program, free_port
+from tests.programs import POLL_SECONDS, Program, free_port, standing_still
 
 PATIENCE_SECONDS = 60
 TURNED_AWAY = 'platform_notifications_total{verdict="unknown_provider"}'
@@ -41,13 +41,8 @@ def turn_away(web: Program, times: int) -> None:
 def only(worker: int, web: Program, calls: int) -> None:
     """Let one worker alone take these calls; the other stands still meanwhile."""
     others = [pid for pid in web.workers() if pid != worker]
-    for pid in others:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(others):
         turn_away(web, calls)
-    finally:
-        for pid in others:
-            os.kill(pid, signal.SIGCONT)
 
 
 def wait_for_another(web: Program, killed: int) -> None:
