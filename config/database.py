@@ -34,7 +34,6 @@ from sqlalchemy import (
     Insert,
     MetaData,
     Table,
-    UniqueConstraint,
     event,
     insert,
     make_url,
@@ -49,6 +48,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.dml import UpdateBase
 
+from config.by_key import by_key, keys_of
 from config.columns import MYSQL, UtcDateTime, big_integer
 from config.columns import identifier as identifier
 from config.columns import long_text as long_text
@@ -60,6 +60,7 @@ POOL_SIZE = 16  # at least the threads of one process; a held connection is a wa
 POOL_WAIT_SECONDS = 5
 BUSY_TIMEOUT_MS = 10_000
 STALE_CONNECTION_SECONDS = 1_800
+MYSQL_LONGEST_TEXT = 16 * 1024 * 1024  # of rows put together; by itself it may cut after 1024
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MYSQL_DUPLICATE_KEY = 1062
 
@@ -145,7 +146,8 @@ def release() -> None:
 def changed_rows(statement: UpdateBase) -> int:
     """Run one UPDATE or DELETE and answer how many rows it met."""
     options = {"synchronize_session": False}
-    result = db.session.execute(statement, execution_options=options)
+    here = by_key(statement, dialect_here())
+    result = db.session.execute(here, execution_options=options)
     return cast("CursorResult[Any]", result).rowcount
 
 
@@ -160,7 +162,8 @@ def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[st
         inserted = run(_prepared_insert(target, dialect, unique, tuple(values)), values)
     except IntegrityError as error:
         # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
-        if dialect.name not in MYSQL or _clashing_key(error) not in _keys(target, unique):
+        clashing = keys_of(target).get(_clashing_key(error) or "")
+        if dialect.name not in MYSQL or clashing != frozenset(unique):
             raise
         return False
     return inserted.rowcount == 1
@@ -171,13 +174,6 @@ def _clashing_key(error: IntegrityError) -> str | None:
     number, message = (*getattr(error.orig, "args", ()), 0, "")[:2]
     named = str(message).rpartition(" for key ")[2].strip("'`")
     return named.rpartition(".")[2] if number == _MYSQL_DUPLICATE_KEY else None
-
-
-@cache
-def _keys(target: Table, unique: tuple[str, ...]) -> frozenset[str]:
-    held = {"PRIMARY": target.primary_key.columns}
-    held |= {str(c.name): c.columns for c in target.constraints if isinstance(c, UniqueConstraint)}
-    return frozenset(name for name, columns in held.items() if set(columns.keys()) == set(unique))
 
 
 def insert_later(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
@@ -317,7 +313,10 @@ def engine_options(url: str) -> dict[str, Any]:
     }
     if backend in MYSQL:
         options["isolation_level"] = "READ COMMITTED"
-        options["connect_args"] = {"charset": "utf8mb4", "init_command": "SET time_zone='+00:00'"}
+        options["connect_args"] = {
+            "charset": "utf8mb4",
+            "init_command": f"SET time_zone='+00:00', group_concat_max_len={MYSQL_LONGEST_TEXT}",
+        }
     if backend == "postgresql":
         # `config.pipeline` prepares what is worth it. The driver's own way forgets everything that
         # was ever prepared at each ROLLBACK, ours as well.

@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ClauseElement, Dialect, Executable, Table
+from sqlalchemy import ClauseElement, Dialect, Executable, Table, Update
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from config.by_key import by_key
 
 Convert = Callable[[Any], Any]
 
@@ -36,6 +38,8 @@ class Prepared:
             if isinstance(element, Table)
         )
         written_for = _written_for(dialect)
+        if isinstance(statement, Update):
+            statement = by_key(statement, dialect)
         compiled = cast("SQLCompiler", statement.compile(dialect=written_for, column_keys=keys))  # type: ignore[attr-defined]
         if compiled.isinsert and compiled.insert_prefetch:
             missing = ", ".join(column.key for column in compiled.insert_prefetch)
