@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, insert, select
 
-from config.batches import batches, insert_missing, write_many
+from config.batches import batches, insert_missing, one_of, update_rows, write_many
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
@@ -64,7 +64,7 @@ def ensure_bills(day: BillDay, shares: Sequence[Share]) -> None:
         ids: dict[str, str] = dict(
             db.session.execute(
                 select(_bills.c.sub_merchant_id, _bills.c.id).where(
-                    _bills.c.sub_merchant_id.in_([share.sub_merchant_id for share in some]),
+                    one_of(_bills.c.sub_merchant_id, [share.sub_merchant_id for share in some]),
                     _bills.c.bill_date == day.bill_date,
                     _bills.c.bill_type == day.bill_type,
                 )
@@ -126,28 +126,19 @@ def show_shares(
         rows = [_shown(share, token, titles, moment) for share in some]
         with transaction():
             hold(claim)
-            write_many(_SHOW, rows)
-            events = [_event(day, row) for row in rows if row["to_state"] is TradeBillState.READY]
+            update_rows(TradeBill, rows, key="id")
+            events = [
+                _event(day, share, row)
+                for share, row in zip(some, rows, strict=True)
+                if row["state"] is TradeBillState.READY
+            ]
             insert_missing(WebhookEvent, events, unique=EVENT_IDENTITY)
             changed_rows(
                 delete(_parts).where(
-                    _parts.c.bill_id.in_([share.bill_id for share in some]),
+                    one_of(_parts.c.bill_id, [share.bill_id for share in some]),
                     _parts.c.token != token,
                 )
             )
-
-
-_SHOW = (
-    update(_bills)
-    .where(_bills.c.id == bindparam("bill_id"))
-    .values(
-        state=bindparam("to_state"),
-        **{
-            name: bindparam(f"to_{name}")
-            for name in ("token", "header", "summary_header", "ready_at", *Totals().as_dict())
-        },
-    )
-)
 
 
 def _new_bill(day: BillDay, share: Share) -> dict[str, Any]:
@@ -168,28 +159,22 @@ def _shown(
 ) -> dict[str, Any]:
     has_rows = share.totals.row_count > 0
     return {
-        "bill_id": share.bill_id,
-        "sub_merchant": share.sub_merchant_id,
-        "to_state": TradeBillState.READY if has_rows else TradeBillState.EMPTY,
-        "to_token": token,
-        "to_header": titles.get("header") if has_rows else None,
-        "to_summary_header": titles.get("summary_header") if has_rows else None,
-        "to_ready_at": moment,
-        **{f"to_{name}": figure for name, figure in share.totals.as_dict().items()},
+        "id": share.bill_id,
+        "state": TradeBillState.READY if has_rows else TradeBillState.EMPTY,
+        "token": token,
+        "header": titles.get("header") if has_rows else None,
+        "summary_header": titles.get("summary_header") if has_rows else None,
+        "ready_at": moment,
+        **share.totals.as_dict(),
     }
 
 
-def _event(day: BillDay, row: Mapping[str, Any]) -> dict[str, object]:
-    told = {name[3:]: value for name, value in row.items() if name.startswith("to_")}
+def _event(day: BillDay, share: Share, shown: Mapping[str, Any]) -> dict[str, object]:
     bill = TradeBill(
-        id=row["bill_id"],
-        partner_id=day.partner_id,
-        bill_date=day.bill_date,
-        bill_type=day.bill_type,
-        **told,
+        partner_id=day.partner_id, bill_date=day.bill_date, bill_type=day.bill_type, **shown
     )
     return event_row(
-        sub_merchant_id=row["sub_merchant"],
+        sub_merchant_id=share.sub_merchant_id,
         type="bill.ready",
         event_key=f"bill.ready:{bill.id}",
         object_id=bill.id,

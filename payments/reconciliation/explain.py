@@ -19,7 +19,13 @@ from payments.bills.entries import Entry, EntryKind, read_entry
 from payments.bills.models import BillStray
 from payments.orders.models import Order
 from payments.reconciliation.compare import Difference
-from payments.reconciliation.findings import Finding, Known, present_entry
+from payments.reconciliation.findings import (
+    NAMES,
+    Finding,
+    Known,
+    present_entry,
+    told_of_another_tenant,
+)
 from payments.reconciliation.models import Discrepancy, DiscrepancyKind
 from payments.reconciliation.neighbours import Neighbours
 from payments.reconciliation.refund_findings import SOON, RefundBooks
@@ -28,11 +34,6 @@ DAY_CUT = timedelta(minutes=10)  # how near midnight a booking may fall on the n
 BILL_HOUR = timedelta(hours=10, minutes=30)  # when the next day's bill has been fetched
 
 _Kind = DiscrepancyKind
-_NAMES = {
-    EntryKind.PAYMENT: ("order", "paid"),
-    EntryKind.REFUND: ("refund", "accepted"),
-    EntryKind.REVERSAL: ("order", "reversed"),
-}
 
 
 def explain(differences: Mapping[str, Sequence[Difference]], day: date) -> dict[str, list[Finding]]:
@@ -198,19 +199,13 @@ class _Context:
         return same and order.paid_at is not None and beijing_date(order.paid_at) == self._day
 
     def _missing_there(self, tenant: str, entry: Entry) -> Finding:
-        what, booked = _NAMES[entry.kind]
+        what, booked = NAMES[entry.kind]
         kind, told, again = _Kind.MISSING_THERE, (
             f"The {what} is {booked} here and is not on the bill of this day."
         ), None  # fmt: skip
         neighbour = self._neighbour(entry)
         if entry.number in self._elsewhere:
-            kind, told = (
-                _Kind.TENANT_DIFFERS,
-                (
-                    f"The {what} is {booked} here; WeChat Pay's bill books its number under "
-                    "another sub_mchid. The service provider has been told."
-                ),
-            )
+            kind, told = _Kind.TENANT_DIFFERS, told_of_another_tenant(entry.kind)
         elif neighbour is not None and self._neighbours.has(tenant, entry.number, neighbour):
             kind, told = (
                 _Kind.DAY_DIFFERS,

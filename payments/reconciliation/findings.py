@@ -19,6 +19,11 @@ _ROW_KINDS = {
     EntryKind.REFUND: "REFUND",
     EntryKind.REVERSAL: "REVOKED",
 }
+NAMES = {
+    EntryKind.PAYMENT: ("order", "paid"),
+    EntryKind.REFUND: ("refund", "accepted"),
+    EntryKind.REVERSAL: ("order", "reversed"),
+}
 _BILL_TIME = "%Y-%m-%d %H:%M:%S"
 
 
@@ -76,6 +81,15 @@ def present_entry(entry: Entry) -> dict[str, Any]:
         shown |= {"out_refund_no": entry.number, "refund_id": entry.wechat_no}
         shown["refund_status"] = entry.rest[4]
     return shown
+
+
+def told_of_another_tenant(kind: EntryKind) -> str:
+    """To the tenant whose entry the bill names under somebody else, without saying under whom."""
+    what, booked = NAMES[kind]
+    return (
+        f"The {what} is {booked} here; WeChat Pay's bill books its number under "
+        "another sub_mchid. The service provider has been told."
+    )
 
 
 def traded_at(entry: Entry) -> datetime:

@@ -8,7 +8,7 @@ again has healed.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,9 +23,10 @@ from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
 from config.metrics import counter
+from payments.bills.entries import EntryKind
 from payments.orders.models import Order, TradeType
 from payments.reconciliation.claims import Claimed, Run, hold_days
-from payments.reconciliation.findings import Finding
+from payments.reconciliation.findings import Finding, told_of_another_tenant
 from payments.reconciliation.models import (
     Discrepancy,
     DiscrepancyKind,
@@ -71,6 +72,8 @@ def record_outcomes(run: Run, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             _write_findings(run, outcome.claimed, outcome.findings)
             _schedule(outcome)
+        for outcome in outcomes:  # whichever of the two tenants was written first
+            _tell_the_other_side(outcome.claimed, outcome.findings)
         _settle_states(run, outcomes)
         finished = [_finished(outcome, moment) for outcome in outcomes]
         update_rows(Reconciliation, finished, key="id")
@@ -86,6 +89,7 @@ def record_findings(run: Run, claimed: Claimed, findings: Sequence[Finding]) -> 
     with transaction():
         hold_days(run, [claimed.reconciliation_id])
         _write_findings(run, claimed, findings)
+        _tell_the_other_side(claimed, findings)
 
 
 def look_again_at(findings: Iterable[Finding]) -> datetime | None:
@@ -115,7 +119,6 @@ def _write_findings(run: Run, claimed: Claimed, findings: Sequence[Finding]) -> 
         if row.state is not DiscrepancyState.HANDLED:
             _tell(row, one)
     _ask_about(findings)
-    _tell_the_other_side(claimed, findings)
 
 
 def _new_row(claimed: Claimed, finding: Finding) -> Discrepancy:
@@ -159,21 +162,25 @@ def _ask_about(findings: Sequence[Finding]) -> None:
 
 def _tell_the_other_side(claimed: Claimed, findings: Sequence[Finding]) -> None:
     """A payment booked under the wrong tenant is missing at the right one: say so there too."""
-    numbers = [
-        one.entry.number
-        for one in findings
-        if one.kind is DiscrepancyKind.TENANT_DIFFERS and one.theirs
-    ]
-    if not numbers:
-        return
-    log.error("bill books payments under another tenant", numbers=numbers)
-    missing = update(Discrepancy).where(
-        Discrepancy.number.in_(numbers),
-        Discrepancy.sub_merchant_id != claimed.sub_merchant_id,
-        Discrepancy.kind == DiscrepancyKind.MISSING_THERE,
-        Discrepancy.state == DiscrepancyState.OPEN,
-    )
-    changed_rows(missing.values(kind=DiscrepancyKind.TENANT_DIFFERS, updated_at=now()))
+    numbers: dict[EntryKind, list[str]] = defaultdict(list)
+    for one in findings:
+        if one.kind is DiscrepancyKind.TENANT_DIFFERS and one.theirs:
+            numbers[one.entry.kind].append(one.entry.number)
+    for kind, some in numbers.items():
+        log.error("bill books payments under another tenant", numbers=some)
+        missing = update(Discrepancy).where(
+            Discrepancy.number.in_(some),
+            Discrepancy.entry_kind == kind,
+            Discrepancy.sub_merchant_id != claimed.sub_merchant_id,
+            Discrepancy.kind == DiscrepancyKind.MISSING_THERE,
+            Discrepancy.state == DiscrepancyState.OPEN,
+        )
+        told = {
+            "kind": DiscrepancyKind.TENANT_DIFFERS,
+            "explanation": told_of_another_tenant(kind),
+            "updated_at": now(),
+        }
+        changed_rows(missing.values(told))
 
 
 def _schedule(outcome: Outcome) -> None:

@@ -40,6 +40,8 @@ from submerchants.tenancy import across_tenants
 IN_MEMORY_ROWS = 10_000  # of one tenant, on either side
 ROWS_A_BATCH = 10_000  # of all tenants compared together
 
+_parts: Any = TradeBillPart.__table__
+
 log = get_logger(__name__)
 
 
@@ -227,15 +229,12 @@ def is_due() -> Any:
 
 def _entries(shares: Sequence[Share]) -> dict[str, list[str]]:
     entries: dict[str, list[str]] = defaultdict(list)
-    ids = [share.bill_id for share in shares if share.row_count]
-    for some in batches(ids, ROWS_A_TRANSACTION):
+    for some in batches([share for share in shares if share.row_count], ROWS_A_TRANSACTION):
         rows = db.session.execute(
-            select(TradeBillPart.bill_id, TradeBillPart.entries)
-            .join(
-                TradeBill,
-                and_(TradeBill.id == TradeBillPart.bill_id, TradeBill.token == TradeBillPart.token),
+            select(_parts.c.bill_id, _parts.c.entries).where(
+                one_of(_parts.c.bill_id, [share.bill_id for share in some]),
+                one_of(_parts.c.token, {share.token for share in some if share.token}),
             )
-            .where(one_of(TradeBillPart.bill_id, some))
         )
         for bill_id, packed in rows:
             lines = zlib.decompress(packed).decode().split("\n")

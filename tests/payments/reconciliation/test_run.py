@@ -165,19 +165,28 @@ def test_a_second_run_neither_doubles_nor_reopens_what_a_person_handled(
     assert compared(provider, tea).state is ReconciliationState.RESOLVED
 
 
+@pytest.mark.parametrize("owner_is_first", [True, False])
+@pytest.mark.parametrize("in_memory_rows", [0, 10_000])
 def test_what_the_bill_books_under_another_tenant_is_told_on_both_sides_without_leaking(
-    provider: Partner, tea: SubMerchant, cake: SubMerchant
+    provider: Partner,
+    tea: SubMerchant,
+    cake: SubMerchant,
+    owner_is_first: bool,
+    in_memory_rows: int,
 ) -> None:
-    order = paid(tea)
-    fetched(provider, DAY, bill_bytes([line(provider, cake, order)]))
+    by_id = sorted((tea, cake), key=lambda tenant: tenant.id, reverse=not owner_is_first)
+    owner, other = by_id
+    order = paid(owner)
+    fetched(provider, DAY, bill_bytes([line(provider, other, order)]))
 
-    reconcile_day(partner_id=provider.id, bill_date=DAY)
+    reconcile_day(partner_id=provider.id, bill_date=DAY, in_memory_rows=in_memory_rows)
 
-    at_cake, at_tea = discrepancies(day_of(cake)), discrepancies(day_of(tea))
-    assert [one.kind.value for one in at_cake + at_tea] == ["TENANT_DIFFERS"] * 2
-    assert at_cake[0].ours is None
-    assert order.id not in (at_cake[0].explanation + (at_cake[0].theirs or ""))
-    assert at_tea[0].theirs is None
+    at_other, at_owner = discrepancies(day_of(other)), discrepancies(day_of(owner))
+    assert [one.kind.value for one in at_other + at_owner] == ["TENANT_DIFFERS"] * 2
+    assert at_other[0].ours is None
+    assert order.id not in (at_other[0].explanation + (at_other[0].theirs or ""))
+    assert at_owner[0].theirs is None
+    assert "under another sub_mchid" in at_owner[0].explanation
 
 
 def test_what_the_bill_books_under_a_stranger_is_told_to_the_orders_tenant(
@@ -265,6 +274,21 @@ def test_half_a_bill_is_never_compared_as_a_whole_one(
 
     assert row.state is ReconciliationState.RUNNING
     assert discrepancies(row) == []
+
+
+@pytest.mark.parametrize("in_memory_rows", [0, 10_000])
+def test_what_another_division_wrote_is_not_compared_in_the_name_of_this_one(
+    provider: Partner, tea: SubMerchant, in_memory_rows: int
+) -> None:
+    order = paid(tea)
+    fetched(provider, DAY, bill_bytes([line(provider, tea, order)]))
+    with across_tenants("a division of another process"), transaction():
+        changed_rows(update(TradeBillPart).values(token="another"))
+
+    row = compared(provider, tea, in_memory_rows=in_memory_rows)
+
+    assert row.state is ReconciliationState.RUNNING
+    assert row.bill_token is None
 
 
 def _pay(order: Order, transaction_id: str) -> None:
