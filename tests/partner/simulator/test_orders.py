@@ -215,6 +215,8 @@ def test_a_query_needs_both_merchant_numbers_in_its_url(merchant: Merchant) -> N
         ({"notify_url": "ftp://pay.example.com/n"}, "/notify_url"),
         ({"time_expire": "2026-03-01 12:30:00"}, "/time_expire"),
         ({"time_expire": "2026-03-01T12:30:00"}, "/time_expire"),
+        ({"time_expire": "2026-03-01T12:30:00+0800"}, "/time_expire"),
+        ({"time_expire": "2026-03-01T12:30+08:00"}, "/time_expire"),
         ({"limit_pay": ["no_credit"]}, "/limit_pay"),
         ({"settle_info": {"subsidy_amount": 1}}, "/settle_info/subsidy_amount"),
         ({"detail": {"goods_detail": []}}, "/detail/goods_detail"),
