@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 1024 * 1024
 KEPT_REQUESTS: Final = 2000
 PARTNER: Final = "/v3/pay/partner/transactions"
+DIRECT: Final = "/v3/pay/transactions"
 REFUNDS: Final = "/v3/refund/domestic/refunds"
 
 
@@ -63,6 +64,7 @@ def create_api(world: World) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.register_error_handler(HTTPException, _bare)
     _orders(app, world)
+    _direct_orders(app, world)
     _payment_codes(app, world)
     _refunds(app, world)
     _security(app, world)
@@ -92,16 +94,25 @@ def _orders(app: Flask, world: World) -> None:
         orders.close(asked.provider, out_trade_no, asked.body)
         return None
 
-    def direct(asked: Asked, product: str) -> Answer:
-        raise param_error("受理机构必须传入sub_mch_id", number=268443704)
-
     for name in PRODUCTS:
         if name != CODE.name:
             _route(app, world, "POST", f"{PARTNER}/{name}", place, product=name)
-        _route(app, world, "POST", f"/v3/pay/transactions/{name}", direct, product=name)
     _route(app, world, "GET", f"{PARTNER}/out-trade-no/<out_trade_no>", by_number)
     _route(app, world, "GET", f"{PARTNER}/id/<transaction_id>", by_transaction)
     _route(app, world, "POST", f"{PARTNER}/out-trade-no/<out_trade_no>/close", close)
+
+
+def _direct_orders(app: Flask, world: World) -> None:
+    """The paths of merchants without a provider: whoever signs as a provider must not come here."""
+
+    def refuse(asked: Asked, **values: str) -> Answer:
+        raise param_error("受理机构必须传入sub_mch_id", number=268443704)
+
+    for name in PRODUCTS:
+        _route(app, world, "POST", f"{DIRECT}/{name}", refuse)
+    _route(app, world, "GET", f"{DIRECT}/out-trade-no/<out_trade_no>", refuse)
+    _route(app, world, "GET", f"{DIRECT}/id/<transaction_id>", refuse)
+    _route(app, world, "POST", f"{DIRECT}/out-trade-no/<out_trade_no>/close", refuse)
 
 
 def _payment_codes(app: Flask, world: World) -> None:

@@ -150,8 +150,21 @@ def test_the_query_counts_as_it_came_over_the_wire(merchant: Merchant) -> None:
     assert answer.json()["out_trade_no"] == "T1|2*3-456"
 
 
-def test_direct_merchant_paths_tell_a_provider_to_name_the_sub_merchant(merchant: Merchant) -> None:
-    answer = merchant.call("POST", "/v3/pay/transactions/jsapi", merchant.order)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "jsapi"),
+        ("GET", "out-trade-no/T20260301-000042?mchid=1900000901"),
+        ("GET", "id/4200000000202603010000000001?mchid=1900000901"),
+        ("POST", "out-trade-no/T20260301-000042/close"),
+    ],
+)
+def test_direct_merchant_paths_tell_a_provider_to_name_the_sub_merchant(
+    merchant: Merchant, method: str, path: str
+) -> None:
+    body = {"mchid": merchant.mchid} if method == "POST" else None
+
+    answer = merchant.call(method, f"/v3/pay/transactions/{path}", body)
 
     assert answer.status_code == 400
     assert answer.json() == {"code": "PARAM_ERROR", "message": "受理机构必须传入sub_mch_id"}
