@@ -12,9 +12,10 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from partner.simulator.answers import compact_json, request_id
+from partner.simulator.answers import JSON_TYPE, compact_json, request_id
 from partner.simulator.faults import REPLY_KINDS, Fault, FaultBook
 
 if TYPE_CHECKING:
@@ -25,27 +26,16 @@ HOLD_KEY: Final = "simulator.hold"
 API_PREFIX: Final = "/v3/"
 DRIPS: Final = 20
 
-_ERRORS: Final[dict[str, tuple[str, bytes, str]]] = {
-    "http_500": (
-        "500 Internal Server Error",
-        compact_json({"code": "SYSTEM_ERROR", "message": "系统异常，请稍后重试"}),
-        "application/json; charset=utf-8",
-    ),
-    "http_502": (
-        "502 Bad Gateway",
-        b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>",
-        "text/html",
-    ),
-    "http_503": (
-        "503 Service Unavailable",
-        compact_json({"code": "SERVICE_UNAVAILABLE", "message": "服务不可用，请稍后重试"}),
-        "application/json; charset=utf-8",
-    ),
-    "rate_limit": (
-        "429 Too Many Requests",
-        compact_json({"code": "FREQUENCY_LIMITED", "message": "请求频率过高，请降低频率后重试"}),
-        "application/json; charset=utf-8",
-    ),
+_BAD_GATEWAY: Final = (
+    b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
+)
+# By kind: status, code, message, and the internal number; a fault's own words come before these.
+_ERRORS: Final = {
+    "http_500": (500, "SYSTEM_ERROR", "系统异常，请稍后重试", 268435460),
+    "http_502": (502, "", "", 268435460),
+    "http_503": (503, "SERVICE_UNAVAILABLE", "服务不可用，请稍后重试", 268435460),
+    "rate_limit": (429, "FREQUENCY_LIMITED", "请求频率过高，请降低频率后重试", 268447840),
+    "refusal": (400, "INVALID_REQUEST", "请求不符合业务规则", 268435461),
 }
 
 
@@ -78,7 +68,7 @@ class FaultLayer:
         if fault.kind in _ERRORS:
             if fault.params.get("work_done"):
                 self._work(environ)
-            return _error(fault.kind, start_response)
+            return _error(fault, start_response)
         if fault.kind == "timeout":
             _hold(environ, fault.seconds(30))
             _hang_up()
@@ -129,14 +119,20 @@ class FaultLayer:
             yield body[start : start + step]
 
 
-def _error(kind: str, start_response: StartResponse) -> Iterable[bytes]:
-    status, body, content_type = _ERRORS[kind]
+def _error(fault: Fault, start_response: StartResponse) -> Iterable[bytes]:
+    status, code, message, number = _ERRORS[fault.kind]
+    body, content_type = _BAD_GATEWAY, "text/html"
+    if fault.kind == "refusal":
+        status, number = fault.number("status", status), fault.number("number", number)
+        code, message = fault.params.get("code", code), fault.params.get("message", message)
+    if code:
+        body, content_type = compact_json({"code": code, "message": message}), JSON_TYPE
     headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
-        ("Request-ID", request_id(268447840 if kind == "rate_limit" else 268435460)),
+        ("Request-ID", request_id(number)),
     ]
-    start_response(status, headers)
+    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
     return [body]
 
 

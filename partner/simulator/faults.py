@@ -13,6 +13,7 @@ import random
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 REPLY_KINDS: Final = {
@@ -23,6 +24,10 @@ REPLY_KINDS: Final = {
     "http_502": "502 with a page that is not JSON; `work_done` as above",
     "http_503": "503 SERVICE_UNAVAILABLE; `work_done` as above",
     "rate_limit": "429 FREQUENCY_LIMITED; nothing is done",
+    "refusal": (
+        "any refusal: `status` (400), `code` (INVALID_REQUEST), `message`, and `number`, the"
+        " internal one that ends the Request-ID; nothing is done"
+    ),
     "bad_signature": "the work is done, the answer's signature does not fit its body",
     "probe_signature": "the work is done, the signature is a WECHATPAY/SIGNTEST/ probe",
     "unsigned": "the work is done, the answer carries no Wechatpay-* headers",
@@ -67,6 +72,7 @@ KINDS: Final = {**REPLY_KINDS, **OAUTH_KINDS, **NOTIFICATION_KINDS, **BILL_KINDS
 REFUND_ONLY_KINDS: Final = frozenset({"notification_mchid_form"})
 FOREIGN_SUB_MCHID: Final = "1699999999"
 
+_NO = frozenset(status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 _FRAME = ("kind", "path", "method", "times", "share", "seed")
 _MATCHED = ("out_trade_no", "sub_mchid", "out_refund_no", "event_type")
 
@@ -218,11 +224,17 @@ def _share(details: dict[str, Any]) -> float:
 
 
 def _check_params(params: dict[str, Any]) -> None:
-    for name in ("seconds", "repeats", "tries", "delta_fen", "number", "errcode"):
+    for name in ("seconds", "repeats", "tries", "delta_fen", "number", "errcode", "status"):
         value = params.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadFault(f"{name}: a number")
         if name == "seconds" and not 0 <= value <= 10**8:
             raise BadFault("seconds: from 0")
+    if params.get("status", HTTPStatus.BAD_REQUEST) not in _NO:
+        raise BadFault("status: one of HTTP's, from 400")
+    for name in ("code", "message"):
+        value = params.get(name, name)
+        if not isinstance(value, str) or not value:
+            raise BadFault(f"{name}: a text")
     if not isinstance(params.get("set", {}), dict):
         raise BadFault("set: an object to merge into the plain text")

@@ -67,6 +67,19 @@ def test_server_trouble_may_hide_work_that_was_done(
     assert sim.ledger.count() == int(work_done)
 
 
+def test_any_refusal_of_the_documents_can_be_had(merchant: Merchant, sim: Simulator) -> None:
+    told = {"code": "RULE_LIMIT", "message": "今日收款超出单日收款最大金额"}
+    sim.faults.add("refusal", status=403, number=268448010, **told)
+
+    refused = merchant.place()
+
+    assert (refused.status_code, refused.json()) == (403, told)
+    assert refused.headers["Request-ID"].endswith("-268448010")
+    assert not merchant.is_genuine(refused)
+    assert sim.ledger.count() == 0
+    assert merchant.place().status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["bad_signature", "probe_signature", "unsigned", "unknown_serial"])
 def test_an_answer_that_cannot_be_trusted_hides_work_that_was_done(
     merchant: Merchant, sim: Simulator, kind: str
@@ -159,6 +172,10 @@ def test_faults_are_set_listed_and_cleared_over_http(web: requests.Session, sim:
         {"kind": "http_500", "share": 2},
         {"kind": "slow", "seconds": "long"},
         {"kind": "slow", "path": 1},
+        {"kind": "refusal", "status": 200},
+        {"kind": "refusal", "status": "403"},
+        {"kind": "refusal", "code": 7},
+        {"kind": "refusal", "message": ""},
         {"kind": "notification_wrong_content", "set": []},
     ],
 )
