@@ -33,9 +33,22 @@ _CANONICAL: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+# Some interfaces say INVALID_REQUEST of an order that is paid, and what it is by number only.
+_VAGUE: Final = "INVALID_REQUEST"
+_BY_NUMBER: Final[Mapping[int, str]] = MappingProxyType(
+    {268449538: "ORDER_PAID", 268498689: "ORDER_PAID"}
+)
+
+
 def canonical_code(wire_code: str) -> str:
     """The one spelling of an error code that the platform branches on."""
     return _CANONICAL.get(wire_code, wire_code)
+
+
+def internal_number(request_id: str | None) -> int:
+    """WeChat Pay's own number of an error, the digits that end a Request-ID; 0 without any."""
+    last = (request_id or "").rpartition("-")[2]
+    return int(last) if last.isascii() and last.isdigit() else 0
 
 
 class WeChatPayError(Exception):
@@ -45,8 +58,9 @@ class WeChatPayError(Exception):
 class Refused(WeChatPayError):
     """WeChat Pay answered no: the operation did not take place. Branch on `code` alone.
 
-    `code` is canonical; a refusal whose body named none (an unknown path answers with an empty
-    body) carries `HTTP_<status>`. `message` is for people and changes without notice.
+    `code` is canonical, and exact where the internal number says more; a refusal whose body named
+    none (an unknown path answers with an empty body) carries `HTTP_<status>`. `message` is for
+    people and changes without notice.
     """
 
     def __init__(
@@ -61,6 +75,8 @@ class Refused(WeChatPayError):
         super().__init__(f"WeChat Pay refused: {status} {code} {message}".rstrip())
         self.status = status
         self.code = canonical_code(code)
+        if self.code == _VAGUE:
+            self.code = _BY_NUMBER.get(internal_number(request_id), _VAGUE)
         self.message = message
         self.detail: Mapping[str, object] = detail or {}
         self.request_id = request_id

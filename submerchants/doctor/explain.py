@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from partner.wechatpay.errors import Refused, canonical_code
+from partner.wechatpay.errors import Refused, canonical_code, internal_number
 from submerchants.doctor import places
 from submerchants.doctor.binding_table import BINDING
 from submerchants.doctor.findings import Finding, Link, Who, Words
@@ -58,7 +58,7 @@ def explain(
     for known in TABLE:
         if any(_folded(text) in said for text in known.texts):
             return known.finding
-    named = (_BY_NUMBER.get(_internal_number(request_id)), _BY_CODE.get(canonical_code(code)))
+    named = (_BY_NUMBER.get(internal_number(request_id)), _BY_CODE.get(canonical_code(code)))
     found = [finding for finding in named if finding is not None]
     if not found:
         return _BUSY if status is not None and status >= 500 else _UNKNOWN
@@ -90,11 +90,6 @@ def explain_kept(last_refusal: str) -> Finding:
 def finding_named(name: str) -> Finding | None:
     """The finding of this name in the tables."""
     return _BY_NAME.get(name)
-
-
-def _internal_number(request_id: str | None) -> int:
-    last = (request_id or "").rpartition("-")[2]
-    return int(last) if last.isascii() and last.isdigit() else 0
 
 
 def _folded(text: str) -> str:

@@ -50,6 +50,31 @@ def test_old_spellings_of_a_code_are_folded_into_one(
     assert refused.code == code
 
 
+@pytest.mark.parametrize(
+    ("wire_code", "request_id", "code"),
+    [
+        ("INVALID_REQUEST", "08F1-268449538", "ORDER_PAID"),
+        ("INVALID_REQUEST", "08F1-268498689", "ORDER_PAID"),
+        ("INVALID_REQUEST", "08F1-268447914", "INVALID_REQUEST"),
+        ("INVALID_REQUEST", "08F1", "INVALID_REQUEST"),
+        ("NO_AUTH", "08F1-268449538", "NO_AUTH"),
+    ],
+)
+def test_a_vague_code_is_made_exact_by_the_internal_number(
+    make_transport: TransportMaker,
+    server: ScriptedServer,
+    wire_code: str,
+    request_id: str,
+    code: str,
+) -> None:
+    body = b'{"code":"%s"}' % wire_code.encode()
+    server.plays(replies_unsigned(400, body, {"Request-ID": request_id}))
+
+    refused = refusal_of(make_transport())
+
+    assert refused.code == code
+
+
 def test_too_fast_is_a_refusal_that_is_not_repeated_by_itself(
     make_transport: TransportMaker, server: ScriptedServer
 ) -> None:

@@ -253,6 +253,18 @@ def test_an_order_that_a_payer_may_still_pay_is_asked_about_whatever_is_refused(
     assert due <= in_three_hours + timedelta(hours=1)
 
 
+@pytest.mark.parametrize("number", [268449538, 268498689])
+def test_paid_by_number_only_is_paid_all_the_same(simulator, order, number):
+    simulator.pay(order.out_trade_no)
+    said = {"code": "INVALID_REQUEST", "message": "请求不符合业务规则", "number": number}
+    simulator.faults.add("refusal", path="/v3/pay", method="POST", **said)
+
+    with frozen_at(now() + timedelta(hours=3)), pytest.raises(OrderNotPayable):
+        tenant_does(pay_params, order_now(order))
+
+    assert order_now(order).state is OrderState.PAID
+
+
 def test_an_order_past_its_time_is_not_opened_again(simulator, order):
     would_strike = simulator.faults.add("rate_limit", path="/v3/pay")
 
