@@ -40,19 +40,19 @@ def read_object(raw: bytes) -> dict[str, object]:
 def text(source: Mapping[str, object], name: str, *, longest: int) -> str:
     """A required, non-empty string."""
     found = optional_text(source, name, longest=longest)
-    if not found:
+    if found is None:
         raise Malformed(f"{name} is missing.")
     return found
 
 
 def optional_text(source: Mapping[str, object], name: str, *, longest: int) -> str | None:
-    """A string, or None where it is absent or null."""
+    """A string, or None where it is absent, null or empty: nothing is ever said by no letters."""
     value = source.get(name)
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > longest:
         raise Malformed(f"{name} is not a string of at most {longest} characters.")
-    return value
+    return value or None
 
 
 def optional_fen(source: Mapping[str, object], name: str) -> int | None:
@@ -78,7 +78,7 @@ def optional_object(source: Mapping[str, object], name: str) -> Mapping[str, obj
 def optional_moment(source: Mapping[str, object], name: str) -> datetime | None:
     """An RFC 3339 time as aware UTC, or None where it is absent, null or empty."""
     value = optional_text(source, name, longest=64)
-    return parse_moment(value, name) if value else None
+    return None if value is None else parse_moment(value, name)
 
 
 def moment(source: Mapping[str, object], name: str) -> datetime:

@@ -246,9 +246,22 @@ def test_a_transaction_with_a_wrong_type_is_malformed(changes: dict[str, object]
         Transaction.from_wire(paid_but(**changes))
 
 
-@pytest.mark.parametrize("name", ["amount", "payer", "attach", "transaction_id", "success_time"])
-def test_null_reads_as_absent(name: str) -> None:
-    message = paid_but(**{name: None})
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [
+        ("amount", None),
+        ("payer", None),
+        ("attach", None),
+        ("transaction_id", None),
+        ("success_time", None),
+        ("attach", ""),
+        ("sub_appid", ""),
+        ("transaction_id", ""),
+        ("success_time", ""),
+    ],
+)
+def test_null_and_empty_texts_read_as_absent(name: str, nothing: str | None) -> None:
+    message = paid_but(**{name: nothing})
 
     assert Transaction.from_wire(message) == Transaction.from_wire(
         {key: value for key, value in message.items() if key != name}

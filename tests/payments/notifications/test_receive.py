@@ -116,6 +116,13 @@ def test_what_a_database_would_take_for_the_same_is_not(client, simulator, order
     assert order_now(order).state is OrderState.PENDING
 
 
+def test_an_appid_said_by_no_letters_is_no_other_appid(client, simulator, order):
+    notify(client, simulator, paid_content(order, sub_appid=""))
+
+    assert [entry.state for entry in inbox()] == [InboxState.APPLIED]
+    assert order_now(order).state is OrderState.PAID
+
+
 def test_money_is_not_turned_away_for_a_bank_nobody_foresaw(client, simulator, order):
     notify(client, simulator, paid_content(order, bank_type="B" * 64))
 
