@@ -168,10 +168,14 @@ def _bills(app: Flask, world: World) -> None:
     def apply(asked: Asked) -> Answer:
         return world.bills.apply(asked.provider, asked.query, request.host_url)
 
+    def apply_fund_flow(asked: Asked) -> Answer:
+        world.bills.apply_fund_flow(asked.query)
+
     def download(asked: Asked) -> Answer:
         return world.bills.download(asked.provider, asked.query)
 
     _route(app, world, "GET", "/v3/bill/tradebill", apply)
+    _route(app, world, "GET", "/v3/bill/fundflowbill", apply_fund_flow)
     _route(app, world, "GET", "/v3/billdownload/file", download)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from flask import Response
 
@@ -36,6 +36,7 @@ READY_AT: Final = time_of_day(10, 0)
 KEPT_DAYS: Final = 92
 DAY_S: Final = 86400
 BILL_TYPES: Final = ("ALL", "SUCCESS", "REFUND")
+ACCOUNT_TYPES: Final = ("BASIC", "OPERATION", "FEES")
 CHUNK: Final = 64 * 1024
 
 
@@ -94,6 +95,13 @@ class Bills:
             "download_url": f"{base_url.rstrip('/')}/v3/billdownload/file?token={token}{suffix}",
         }
 
+    def apply_fund_flow(self, query: dict[str, str]) -> NoReturn:
+        """There never is one: it is of the provider's own accounts, and no money comes by them."""
+        _choice(query, "account_type", ACCOUNT_TYPES, "BASIC")
+        _choice(query, "tar_type", ("GZIP",), "")
+        _bill_day(query, self._clock.now().astimezone(BEIJING))
+        raise _no_statement()
+
     def download(self, provider: Provider, query: dict[str, str]) -> Response:
         """The file as it is, unsigned; only for whoever applied for it, and not for long."""
         with self._lock:
@@ -122,9 +130,7 @@ class Bills:
         rows = tampered(self._rows(provider, day, bill_type, sub_mchid), fault, bill_type)
         first = next(rows, None)
         if first is None:
-            raise Refusal(
-                400, "NO_STATEMENT_EXIST", "账单文件不存在，请检查当前商户号在该日期是否有交易"
-            )
+            raise _no_statement()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         digest = hashlib.sha1(usedforsecurity=False)
         with path.open("wb") as file:
@@ -215,6 +221,11 @@ def _bill_day(query: dict[str, str], now: datetime) -> date:
     if datetime.combine(day + timedelta(days=1), READY_AT, BEIJING) > now:
         raise _creating()
     return day
+
+
+def _no_statement() -> Refusal:
+    message = "账单文件不存在，请检查当前商户号在该日期是否有交易"
+    return Refusal(400, "NO_STATEMENT_EXIST", message)
 
 
 def _creating() -> Refusal:

@@ -162,6 +162,25 @@ def test_a_bill_that_cannot_be_had_is_refused_with_its_reason(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        (f"bill_date={DAY}", "NO_STATEMENT_EXIST"),
+        (f"bill_date={DAY}&account_type=FEES&tar_type=GZIP", "NO_STATEMENT_EXIST"),
+        (f"bill_date={DAY}&account_type=BASE", "PARAM_ERROR"),
+        (f"bill_date={DAY}&tar_type=ZIP", "PARAM_ERROR"),
+        ("bill_date=20260301", "PARAM_ERROR"),
+        ("bill_date=2026-03-02", "INVALID_REQUEST"),
+    ],
+)
+def test_the_providers_own_accounts_have_no_movements(
+    traded: Merchant, query: str, code: str
+) -> None:
+    answer = traded.call("GET", f"/v3/bill/fundflowbill?{query}")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
 def test_yesterdays_bill_is_being_made_until_ten(traded: Merchant, sim: Simulator) -> None:
     sim.clock.set(datetime(2026, 3, 2, 9, 59, 50, tzinfo=BEIJING))
     early = applied(traded)
