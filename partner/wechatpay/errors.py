@@ -35,6 +35,7 @@ _CANONICAL: Final[Mapping[str, str]] = MappingProxyType(
 
 # Some interfaces say INVALID_REQUEST of an order that is paid, and what it is by number only.
 _VAGUE: Final = "INVALID_REQUEST"
+_LONGEST_NUMBER: Final = 12
 _BY_NUMBER: Final[Mapping[int, str]] = MappingProxyType(
     {268449538: "ORDER_PAID", 268498689: "ORDER_PAID"}
 )
@@ -48,7 +49,8 @@ def canonical_code(wire_code: str) -> str:
 def internal_number(request_id: str | None) -> int:
     """WeChat Pay's own number of an error, the digits that end a Request-ID; 0 without any."""
     last = (request_id or "").rpartition("-")[2]
-    return int(last) if last.isascii() and last.isdigit() else 0
+    is_one = last.isascii() and last.isdigit() and len(last) <= _LONGEST_NUMBER
+    return int(last) if is_one else 0
 
 
 class WeChatPayError(Exception):

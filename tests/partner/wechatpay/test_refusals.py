@@ -57,6 +57,7 @@ def test_old_spellings_of_a_code_are_folded_into_one(
         ("INVALID_REQUEST", "08F1-268498689", "ORDER_PAID"),
         ("INVALID_REQUEST", "08F1-268447914", "INVALID_REQUEST"),
         ("INVALID_REQUEST", "08F1", "INVALID_REQUEST"),
+        ("INVALID_REQUEST", f"08F1-{'9' * 5000}", "INVALID_REQUEST"),
         ("NO_AUTH", "08F1-268449538", "NO_AUTH"),
     ],
 )
