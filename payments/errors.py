@@ -33,11 +33,13 @@ class OrderNotPayable(Conflict):
     code = "order_not_payable"
 
     def __init__(self, *, order_id: str, state: str) -> None:
-        super().__init__(
-            "This order can no longer be paid. Place a new one with a new merchant_order_no.",
-            order_id=order_id,
-            state=state,
+        # Whoever is told to place a new order for a paid one charges the payer twice.
+        message = (
+            "This order is paid. Nothing is left to pay: place no other order for it."
+            if state == "PAID"
+            else "This order can no longer be paid. Place a new one with a new merchant_order_no."
         )
+        super().__init__(message, order_id=order_id, state=state)
 
 
 class OrderAlreadyPaid(Conflict):

@@ -270,6 +270,21 @@ def test_a_settled_order_is_not_signed_again(api: Api, simulator: Simulator) -> 
     assert (answer.status_code, answer.code) == (409, "order_not_payable")
 
 
+def test_nobody_is_told_to_pay_for_a_paid_order_once_more(api: Api, simulator: Simulator) -> None:
+    paid, closed = api.order(trade_type="NATIVE", payer=None), api.order()
+    simulator.pay(paid["out_trade_no"])
+    api.post(f"/orders/{paid['id']}/sync")
+    api.post(f"/orders/{closed['id']}/close")
+
+    again = api.post(f"/orders/{paid['id']}/pay-params")
+    drawn = api.get(f"/orders/{paid['id']}/qr-code")
+    ended = api.post(f"/orders/{closed['id']}/pay-params")
+
+    assert again.json["message"].startswith("This order is paid.")
+    assert drawn.json["message"] == again.json["message"]
+    assert "Place a new one with a new merchant_order_no" in ended.json["message"]
+
+
 def test_a_sync_answers_the_order_as_it_then_stands(api: Api, simulator: Simulator) -> None:
     order = api.order()
     simulator.pay(order["out_trade_no"])
