@@ -19,6 +19,11 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_NESTING = 16
 MAX_NUMBER_LENGTH = 20
 _SHOWN_PROBLEMS = 20
+# Where the schema's own words speak of Python, or of nothing a sender knows.
+_WORDS = {
+    "extra_forbidden": "There is no such field here; mind its spelling and its place",
+    "model_type": "Should be a JSON object",
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -73,11 +78,14 @@ def parse(schema: type[Model], request: Request) -> Model:
 def invalid_fields(error: ValidationError) -> InvalidPayload:
     """A schema's complaints in our shape: a field and a sentence for each."""
     fields = [
-        {"field": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]}
+        {
+            "field": ".".join(str(part) for part in problem["loc"]),
+            "problem": _WORDS.get(problem["type"], problem["msg"]),
+        }
         for problem in error.errors(include_url=False, include_input=False, include_context=False)
     ][:_SHOWN_PROBLEMS]
-    named = ", ".join(sorted({item["field"] or "body" for item in fields}))
-    return InvalidPayload(f"Some fields are not acceptable: {named}.", fields=fields)
+    told = "; ".join(f"{item['field'] or 'body'}: {item['problem']}" for item in fields)
+    return InvalidPayload(f"Some fields are not acceptable. {told}.", fields=fields)
 
 
 def _depth(text: str) -> int:
@@ -104,7 +112,10 @@ def _depth(text: str) -> int:
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise InvalidPayload("A field is given twice in the JSON.")
+        names = [name for name, _ in pairs]
+        twice = next(name for name in fields if names.count(name) > 1)
+        problem = "A field is given twice in the JSON."
+        raise InvalidPayload(problem, fields=[{"field": twice, "problem": problem}])
     return fields
 
 

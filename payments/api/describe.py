@@ -33,7 +33,10 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
     {
         400: Refusal(
             "Malformed. `detail.fields` names each field and what is wrong with it.",
-            {"invalid_request": "Some fields are not acceptable: amount_fen."},
+            {
+                "invalid_request": "Some fields are not acceptable. amount_fen: Input should be "
+                "greater than or equal to 1."
+            },
         ),
         401: Refusal(
             "No API key, or none that counts.",

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    StrictInt,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from payments.numbers import OUT_REFUND_NO
 
@@ -40,6 +48,20 @@ _RFC_3339 = re.compile(
 )
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COUNT = re.compile(r"[1-9]\d{0,2}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class InWords:
+    """What a value should be, said to people in place of a pattern that only programs read."""
+
+    words: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.custom_error_schema(
+            handler(source), "not_as_described", custom_error_message=self.words
+        )
 
 
 def _few_bytes(text: str, limit: int = MAX_TEXT_BYTES) -> str:
@@ -94,6 +116,16 @@ def _ip_address(text: str) -> str:
     return text
 
 
+def _plain_text(longest: int) -> InWords:
+    return InWords(
+        f"Should be text of 1 to {longest} letters, without line breaks, other controls or emoji"
+    )
+
+
+def _number(longest: int) -> InWords:
+    return InWords(f"Should be text of 1 to {longest} letters (A-Z, a-z), digits and _ - | *")
+
+
 def _json(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema(schema)
 
@@ -105,36 +137,46 @@ Quantity = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
 ShortText = Annotated[
     str,
     Field(min_length=1, max_length=MAX_TEXT_BYTES, pattern=_PRINTABLE),
+    _plain_text(MAX_TEXT_BYTES),
     AfterValidator(_few_bytes),
 ]
 Description = Annotated[
     str,
     Field(min_length=1, max_length=MAX_TEXT_BYTES, pattern=_WORDS),
+    InWords(
+        f"Should be text of 1 to {MAX_TEXT_BYTES} letters, not only blanks, without line breaks, "
+        "other controls or emoji"
+    ),
     AfterValidator(_few_bytes),
 ]
 Reason = Annotated[
     str,
     Field(min_length=1, max_length=MAX_REASON_BYTES, pattern=_PRINTABLE),
+    _plain_text(MAX_REASON_BYTES),
     AfterValidator(_reason),
 ]
-Text32 = Annotated[str, Field(min_length=1, max_length=32, pattern=_PRINTABLE)]
-Text64 = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTABLE)]
-Text128 = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
-Text256 = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
-Text512 = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE)]
+Text32 = Annotated[str, Field(min_length=1, max_length=32, pattern=_PRINTABLE), _plain_text(32)]
+Text64 = Annotated[str, Field(min_length=1, max_length=64, pattern=_PRINTABLE), _plain_text(64)]
+Text128 = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE), _plain_text(128)]
+Text256 = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE), _plain_text(256)]
+Text512 = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE), _plain_text(512)]
 
-MerchantOrderNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,64}$")]
+MerchantOrderNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,64}$"), _number(64)]
 # Shorter, because the order of a later payer has its turn behind it: `*2`.
-LinkNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,61}$")]
+LinkNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{1,61}$"), _number(61)]
 OutRefundNo = Annotated[str, Field(pattern=OUT_REFUND_NO)]
 OutTradeNo = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-|*]{6,32}$")]
 Openid = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 Appid = Annotated[str, Field(pattern=r"^wx[0-9A-Za-z]{1,30}$")]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$"), InWords("Should be three capital letters such as CNY")
+]
 TradeTypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,15}$")]
 # Eighteen digits whose first two say that it is a payment code.
 AuthCode = Annotated[
-    str, Field(pattern=r"^1[0-5][0-9]{16}$", json_schema_extra={"writeOnly": True})
+    str,
+    Field(pattern=r"^1[0-5][0-9]{16}$", json_schema_extra={"writeOnly": True}),
+    InWords("Should be text of the 18 digits of a payment code, which begins with 10 to 15"),
 ]
 GoodsId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9]{6}$")]
@@ -144,10 +186,21 @@ IpAddress = Annotated[
     AfterValidator(_ip_address),
     _json(anyOf=[{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]),
 ]
-PageUrl = Annotated[str, Field(min_length=1, max_length=MAX_PAGE_URL, pattern=_VISIBLE)]
+PageUrl = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_PAGE_URL, pattern=_VISIBLE),
+    InWords(
+        f"Should be a page's address of at most {MAX_PAGE_URL} letters, with blanks and emoji "
+        "percent-encoded"
+    ),
+]
 WebUrl = Annotated[
     str,
     Field(max_length=MAX_PAGE_URL, pattern=r"^https?://[0-9A-Za-z.-]+(:[0-9]{1,5})?(/[!-~]*)?$"),
+    InWords(
+        f"Should be an http or https address of at most {MAX_PAGE_URL} letters, with whatever is "
+        "not ASCII percent-encoded"
+    ),
 ]
 
 Moment = Annotated[datetime, BeforeValidator(_moment), _json(type="string", format="date-time")]

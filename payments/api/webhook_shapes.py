@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from payments.api.fields import Moment, public_id
+from payments.api.fields import InWords, Moment, public_id
 from payments.api.schemas import CURSOR_MEANING, PageQuery, Path, Payload
 from payments.webhooks.egress import MAX_URL
 from payments.webhooks.models import DeliveryState, EndpointState
@@ -15,12 +15,28 @@ from payments.webhooks.publish import EventType
 
 MAX_DESCRIPTION = 127
 
-WebhookUrl = Annotated[str, Field(max_length=MAX_URL, pattern=r"^https?://[!-~]+$")]
+WebhookUrl = Annotated[
+    str,
+    Field(max_length=MAX_URL, pattern=r"^https?://[!-~]+$"),
+    InWords(
+        f"Should be an https address of at most {MAX_URL} letters, with whatever is not ASCII "
+        "percent-encoded"
+    ),
+]
 Description = Annotated[
-    str, Field(max_length=MAX_DESCRIPTION, pattern=r"^[\u0020-\u007E\u00A0-\uFFFD]*$")
+    str,
+    Field(max_length=MAX_DESCRIPTION, pattern=r"^[\u0020-\u007E\u00A0-\uFFFD]*$"),
+    InWords(
+        f"Should be text of at most {MAX_DESCRIPTION} letters, without line breaks, other "
+        "controls or emoji"
+    ),
 ]
 EventTypes = Annotated[list[EventType], Field(max_length=len(EventType))]
-EventTypeName = Annotated[str, Field(max_length=48, pattern=r"^[a-z_]+\.[a-z_]+$")]
+EventTypeName = Annotated[
+    str,
+    Field(max_length=48, pattern=r"^[a-z_]+\.[a-z_]+$"),
+    InWords("Should be an event type such as order.paid"),
+]
 
 
 class WebhookEndpointPayload(Payload):

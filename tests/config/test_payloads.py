@@ -44,3 +44,10 @@ def test_no_bytes_raise_anything_else(body):
 
 def test_brackets_inside_text_do_not_count():
     assert read_object('{"a": "' + "[" * 50 + '\\"]"}') == {"a": "[" * 50 + '"]'}
+
+
+def test_a_field_that_is_given_twice_is_named():
+    with pytest.raises(InvalidPayload) as refused:
+        read_object('{"a": 1, "b": {"c": 1, "d": 2, "c": 3}}')
+
+    assert refused.value.detail["field"] == "c"

@@ -29,6 +29,15 @@ def test_a_malformed_order_is_a_400_that_names_every_field(api: Api) -> None:
     assert answer.json["detail"]["field"] == answer.wrong_fields[0]
 
 
+def test_the_message_alone_says_what_to_mend(api: Api) -> None:
+    answer = api.post("/orders", tea(description="茶🍵", payer=[], sub_mchid="1900000001"))
+
+    told = answer.json["message"]
+    assert "description: Should be text of 1 to 127 letters" in told
+    assert "payer: Should be a JSON object" in told
+    assert "sub_mchid: There is no such field here" in told
+
+
 @pytest.mark.parametrize(
     ("data", "content_type", "status"),
     [

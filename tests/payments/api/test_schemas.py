@@ -78,6 +78,26 @@ def test_controls_and_letters_of_four_bytes_are_refused(field: str, text: str) -
     assert refused_fields(**{field: text}) == {field}
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("description", "茶🍵", "emoji"),
+        ("description", "   ", "blanks"),
+        ("attach", "a\nb", "line breaks"),
+        ("merchant_order_no", "A 1", "_ - | *"),
+        ("currency", "cny", "CNY"),
+        ("auth_code", "1345", "18 digits"),
+        ("page_url", "https://shop.example.com/🍵", "percent-encoded"),
+        ("redirect_url", "/paid", "https"),
+    ],
+)
+def test_a_refusal_says_in_words_what_should_stand_there(field: str, value: str, word: str) -> None:
+    told = problems(**{field: value})[field]
+
+    assert word in told
+    assert "pattern" not in told
+
+
 @pytest.mark.parametrize("openid", ["o", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", "-" * 128])
 def test_an_openid_of_either_kind_pays(openid: str) -> None:
     assert problems(payer={"sub_openid": openid}) == {}
