@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -61,8 +61,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _readable(text: str) -> SplitResult:
+    """The parts of an address whose port, where it names one, is a port."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # read here, so that it is not misread where it is first used
+    except ValueError as error:
+        # Not the error's own words: they quote, and what they quote may be a password.
+        raise ValueError("is not an address: check its host and its port") from error
+    return parts
+
+
 def _origin(text: str) -> str:
-    parts = urlsplit(text)
+    parts = _readable(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be an https origin such as https://pay.example.com")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -75,7 +86,18 @@ def _origin(text: str) -> str:
 def _networks(text: object) -> object:
     if not isinstance(text, str):
         return text
-    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    networks = tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    for network in networks:
+        # `0.0.0.0/0` would open every network of ours to whoever may name a webhook's address.
+        if network.is_global:
+            raise ValueError(f"{network} is not a network of your own: it holds public addresses")
+    return networks
+
+
+def _count(text: object) -> object:
+    if isinstance(text, str) and not text.strip().isdecimal():
+        raise ValueError(f"must be a whole number between 0 and {MAX_TRUSTED_PROXIES}")
+    return int(text) if isinstance(text, str) else text
 
 
 Origin = Annotated[str, BeforeValidator(_origin)]
@@ -96,7 +118,7 @@ class Settings(BaseModel):
     weixin_api_base_url: Origin = "https://api.weixin.qq.com"
     redis_url: str | None = None
     broker_url: str | None = None
-    trusted_proxies: Annotated[int, BeforeValidator(int)] = 0
+    trusted_proxies: Annotated[int, BeforeValidator(_count)] = 0
     webhook_allowed_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
     metrics_folder: Path | None = None
 
@@ -104,11 +126,13 @@ class Settings(BaseModel):
     @classmethod
     def _database_is_supported(cls, text: str) -> str:
         try:
-            driver = make_url(text).drivername
-        except ArgumentError as error:
+            url = make_url(text)
+        except (ArgumentError, ValueError) as error:
             raise ValueError("is not an SQLAlchemy URL") from error
-        if driver not in _SUPPORTED_DRIVERS:
+        if url.drivername not in _SUPPORTED_DRIVERS:
             raise ValueError(f"must use one of {', '.join(_SUPPORTED_DRIVERS)}")
+        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("must name a file; in memory each process would have its own data")
         return text
 
     @field_validator("master_keys", mode="before")
@@ -142,7 +166,7 @@ class Settings(BaseModel):
     @classmethod
     def _scheme_is_known(cls, text: str | None, field: ValidationInfo) -> str | None:
         schemes = _REDIS_SCHEMES if field.field_name == "redis_url" else _BROKER_SCHEMES
-        if text and urlsplit(text).scheme not in schemes:
+        if text and _readable(text).scheme not in schemes:
             raise ValueError(f"must begin with one of {', '.join(schemes)}")
         return text or None
 

@@ -68,6 +68,13 @@ BAD = [
     ("METRICS_FOLDER", "var/metrics"),
     ("FLASK_DEBUG", "1"),
     ("WEBHOOK_ALLOWED_NETWORK", "10.0.0.0/8"),
+    ("WEBHOOK_ALLOWED_NETWORKS", "10.0.0.0/8,0.0.0.0/0"),
+    ("WEBHOOK_ALLOWED_NETWORKS", "::/0"),
+    ("DATABASE_URL", "sqlite://"),
+    ("DATABASE_URL", "postgresql+psycopg://u@host:port/name"),
+    ("REDIS_URL", "redis://127.0.0.1:port"),
+    ("BROKER_URL", "amqp://127.0.0.1:99999"),
+    ("PUBLIC_BASE_URL", "https://pay.example.com:99999"),
 ]
 
 
@@ -77,8 +84,9 @@ def test_an_unsafe_or_malformed_value_does_not_start(good, name, value):
 
 
 def test_a_fault_never_prints_the_secret(good):
+    secret = {"MASTER_KEYS": "k1:c2VjcmV0Y2FuYXJ5", "SECRET_KEY": "canary"}
     with pytest.raises(SettingsError) as refused:
-        Settings.from_values({**good, "MASTER_KEYS": "k1:c2VjcmV0Y2FuYXJ5", "SECRET_KEY": "canary"})
+        Settings.from_values({**good, **secret, "REDIS_URL": "redis://user:canary"})
 
     assert "canary" not in str(refused.value)
     assert "c2VjcmV0" not in str(refused.value)
@@ -88,6 +96,26 @@ def test_settings_never_print_their_secrets(good):
     settings = Settings.from_values(good)
 
     assert good["SECRET_KEY"] not in repr(settings)
+
+
+def test_a_fault_speaks_of_the_setting_and_not_of_python(good):
+    found = faults({**good, "TRUSTED_PROXIES": "many"})
+
+    assert found == {"TRUSTED_PROXIES": "must be a whole number between 0 and 8"}
+
+
+def test_networks_of_ones_own_may_be_allowed(good):
+    own = "10.0.0.0/8,100.64.0.0/10,127.0.0.0/8,fc00::/7,::1/128"
+
+    settings = Settings.from_values({**good, "WEBHOOK_ALLOWED_NETWORKS": own})
+
+    assert ",".join(map(str, settings.webhook_allowed_networks)) == own
+
+
+def test_blanks_around_an_address_do_not_become_part_of_it(good):
+    settings = Settings.from_values({**good, "PUBLIC_BASE_URL": " https://pay.example.com "})
+
+    assert settings.public_base_url == "https://pay.example.com"
 
 
 def test_http_is_for_loopback_only(good):
