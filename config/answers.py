@@ -63,6 +63,10 @@ _FRAMEWORK_REFUSALS = {
     415: ("unsupported_media_type", "Send JSON with Content-Type: application/json."),
     431: ("headers_too_large", "The request's headers are larger than is accepted here."),
 }
+_FOREIGN_HOST = (
+    "Nothing is served under the host name of this request. Call the platform by its public "
+    "address, the one of PUBLIC_BASE_URL."
+)
 
 
 def present_error(error: AppError) -> dict[str, object]:
@@ -101,7 +105,7 @@ def init_answers(app: Flask, render_page: PageRenderer) -> None:
 
     def foreign_host(_error: SecurityError) -> Response:
         # A page links to other pages, and under a host that is not ours no link can be built.
-        refused = jsonify(present_error(_OtherHttpError(400, *_FRAMEWORK_REFUSALS[400])))
+        refused = jsonify(present_error(InvalidPayload(_FOREIGN_HOST)))
         refused.status_code = 400
         return refused
 

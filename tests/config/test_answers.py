@@ -77,3 +77,19 @@ def test_of_several_addresses_the_one_our_own_proxy_wrote_counts(
     assert foreign.status_code == 200, "the host is the one the request came to"
     with behind.app_context():
         db.engine.dispose()
+
+
+@pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
+def test_a_probe_reaches_a_machine_by_its_own_address(client: FlaskClient, address: str) -> None:
+    answer = client.get(address, headers={"Host": "10.1.2.3:8000"})
+
+    assert answer.status_code == 200
+
+
+def test_whatever_else_is_served_under_the_public_host_only_and_says_so(
+    client: FlaskClient,
+) -> None:
+    answer = client.get("/api/v1/openapi.json", headers={"Host": "10.1.2.3:8000"})
+
+    assert answer.status_code == 400
+    assert "PUBLIC_BASE_URL" in answer.get_data(as_text=True)
