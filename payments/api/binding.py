@@ -87,6 +87,7 @@ def repeatable(operation: str, *, is_secret: bool = False) -> Callable[[View], V
             )
             return _rendered(shelf.get(kept))
 
+        once.takes_key = True  # type: ignore[attr-defined]  # read by the API's document
         return cast("View", once)
 
     return declare

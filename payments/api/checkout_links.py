@@ -13,7 +13,7 @@ from payments.api.checkout_shapes import (
     CheckoutLinkQuery,
     QrCodeQuery,
 )
-from payments.api.describe import API_PREFIX, IDEMPOTENCY_KEY, refusals, tenant_blueprint
+from payments.api.describe import API_PREFIX, refusals, tenant_blueprint
 from payments.checkout import links, queries
 from payments.checkout.models import CheckoutLink
 from payments.checkout.presenter import present_link
@@ -28,7 +28,6 @@ blueprint = tenant_blueprint(
 
 @blueprint.post(
     "/checkout-links",
-    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
     responses={201: LinkShape, 200: LinkShape, **refusals(409, 413, 415, 422)},
 )
 @tenant_api(Permission.ORDERS_WRITE)

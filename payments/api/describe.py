@@ -153,7 +153,7 @@ REFUSALS: Mapping[int, Refusal] = MappingProxyType(
         ),
     }
 )
-IDEMPOTENCY_KEY = {
+IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": KEY_HEADER,
     "in": "header",
     "required": False,

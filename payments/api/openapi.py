@@ -35,7 +35,7 @@ from payments.api import (
 )
 from payments.api.answers import Error
 from payments.api.binding import KEY_HEADER, REPLAY_HEADER
-from payments.api.describe import API_PREFIX, REFUSALS, SECURITY_SCHEME
+from payments.api.describe import API_PREFIX, IDEMPOTENCY_KEY, REFUSALS, SECURITY_SCHEME
 from payments.api.limits import READS_A_MINUTE, WRITES_A_MINUTE, init_limits
 
 OPENAPI_VERSION = "3.1.0"
@@ -173,7 +173,12 @@ def api_document(app: Flask) -> dict[str, Any]:
         raise TypeError("Only an application of `new_openapi_app` describes itself.")
     described: dict[str, Any] = json.loads(json.dumps(app.api_doc))
     described["components"]["headers"] = _HEADERS
+    taking_a_key = {
+        view.__name__ for view in app.view_functions.values() if getattr(view, "takes_key", False)
+    }
     for operation in _operations(described):
+        if operation["operationId"] in taking_a_key:
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         operation["description"] = operation.get("description", "").replace("<br/>", "\n").strip()
         _refine(operation)
     for part in ("paths", "components"):

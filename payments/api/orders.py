@@ -8,7 +8,7 @@ from config.vault import Secret
 from payments.api.answers import Order as OrderShape
 from payments.api.answers import OrderPage, PlacedOrder
 from payments.api.binding import answer, bound, repeatable
-from payments.api.describe import IDEMPOTENCY_KEY, refusals, tenant_blueprint
+from payments.api.describe import refusals, tenant_blueprint
 from payments.api.order_schemas import OrderPayload
 from payments.api.schemas import OrderPath, OrderQuery
 from payments.errors import NoPayParams, OrderNotPayable
@@ -29,7 +29,6 @@ blueprint = tenant_blueprint(
 
 @blueprint.post(
     "/orders",
-    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
     responses={201: PlacedOrder, 200: PlacedOrder, **refusals(409, 413, 415, 422, 424)},
 )
 @tenant_api(Permission.ORDERS_WRITE)

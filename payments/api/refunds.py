@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from payments.api.binding import answer, bound, repeatable
-from payments.api.describe import IDEMPOTENCY_KEY, refusals, tenant_blueprint
+from payments.api.describe import refusals, tenant_blueprint
 from payments.api.refund_shapes import (
     FindPayload,
     RefundPage,
@@ -29,7 +29,6 @@ blueprint = tenant_blueprint("Refunds", meaning="Money of a paid order on its wa
 
 @blueprint.post(
     "/refunds",
-    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
     responses={201: RefundShape, 200: RefundShape, **refusals(404, 409, 413, 415, 422, 424)},
 )
 @tenant_api(Permission.REFUNDS_WRITE)

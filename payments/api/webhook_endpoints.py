@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from payments.api.binding import answer, bound, repeatable
-from payments.api.describe import IDEMPOTENCY_KEY, refusals, tenant_blueprint
+from payments.api.describe import refusals, tenant_blueprint
 from payments.api.schemas import PageQuery
 from payments.api.short_lists import stretch_of
 from payments.api.webhook_shapes import (
@@ -36,7 +36,6 @@ blueprint = tenant_blueprint(
 
 @blueprint.post(
     "/webhook-endpoints",
-    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
     responses={201: NewWebhookEndpoint, **refusals(409, 413, 415, 422)},
 )
 @tenant_api(Permission.WEBHOOKS_WRITE)
@@ -106,8 +105,7 @@ def delete_webhook_endpoint(path: WebhookEndpointPath) -> Response:
 
 @blueprint.post(
     "/webhook-endpoints/<endpoint_id>/roll-secret",
-    openapi_extensions={"parameters": [IDEMPOTENCY_KEY]},
-    responses={200: NewWebhookEndpoint, **refusals(404, 409, 413)},
+    responses={200: NewWebhookEndpoint, **refusals(404, 409, 413, 422)},
 )
 @tenant_api(Permission.WEBHOOKS_WRITE)
 @bound

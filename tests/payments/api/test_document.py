@@ -93,6 +93,20 @@ def test_placing_an_order_tells_of_its_idempotency_key(document: dict[str, Any])
     assert "Idempotency-Replayed" in place["responses"]["201"]["headers"]
 
 
+def test_whatever_honours_an_idempotency_key_tells_of_it(document: dict[str, Any]) -> None:
+    telling = {
+        path.removeprefix("/api/v1")
+        for path, operations in document["paths"].items()
+        for key in operations.get("post", {}).get("parameters", ())
+        if key["name"] == "Idempotency-Key"
+    }
+
+    assert telling == {
+        *("/orders", "/refunds", "/checkout-links", "/webhook-endpoints"),
+        "/webhook-endpoints/{endpoint_id}/roll-secret",
+    }
+
+
 def test_every_code_in_the_table_of_refusals_exists() -> None:
     others = [room.text for room in rooms() if not room.place.endswith("describe.py")]
     ours = {text for source in others for text in source.split('"')}
