@@ -188,8 +188,13 @@ class PageNotCovered(RefusedHere):
     code = "page_not_covered"
 
     def __init__(self, *, page_url: str, explanation: str, to_enter: Sequence[str]) -> None:
+        way_out = (
+            " Have one of detail.to_enter set as a payment directory, or leave page_url out."
+            if to_enter
+            else ""
+        )
         super().__init__(
-            f"No payment directory in force covers this page: {explanation}",
+            f"No payment directory in force covers this page: {explanation}{way_out}",
             field="page_url",
             page_url=page_url,
             to_enter=list(to_enter),

@@ -46,7 +46,8 @@ def list_payment_directories(query: PageQuery) -> Response:
 @bound
 def check_payment_directory(query: PageUrlQuery) -> Response:
     """Say which directory covers a page, or why none does."""
-    return answer(directory_for(current_caller().sub_merchant, query.url).as_dict())
+    verdict = directory_for(current_caller().sub_merchant, query.url)
+    return answer({**verdict.as_dict(), "in_force_at": present_moment(verdict.in_force_at)})
 
 
 def _cursor_of(directory: SetDirectory) -> str:

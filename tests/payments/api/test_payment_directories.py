@@ -71,6 +71,14 @@ def test_directories_are_listed_in_stretches(api: Api) -> None:
     assert (lost.status_code, lost.json["detail"]["field"]) == (400, "cursor")
 
 
+def test_the_check_writes_a_time_as_the_list_does(api: Api) -> None:
+    listed = api.get("/payment-directories").json["data"][0]["in_force_at"]
+
+    verdict = api.get("/payment-directories/check", url=f"{OWN}cart").json
+
+    assert verdict["in_force_at"] == listed
+
+
 def test_an_order_names_a_covered_page(api: Api) -> None:
     placed = api.post("/orders", tea(page_url="https://tea.example.com/pay/cart"))
     refused = api.post("/orders", tea(page_url="https://tea.example.com/pay/deeper/cart"))
@@ -78,6 +86,7 @@ def test_an_order_names_a_covered_page(api: Api) -> None:
     assert placed.status_code == 201
     assert (refused.status_code, refused.code) == (422, "page_not_covered")
     assert "deeper" in refused.json["message"]
+    assert "Have one of detail.to_enter set" in refused.json["message"]
     assert refused.json["detail"]["to_enter"] == [
         "https://tea.example.com/pay/deeper/",
         "https://tea.example.com/",
