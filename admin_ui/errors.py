@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 from config.errors import AppError
 
 _OURS = ("/admin", "/dashboard", "/language")
+_EXPIRED = "page_expired"
 _FOR_MACHINES = ("/api", "/notify", "/healthz", "/readyz", "/metrics", "/assets")
 
 
@@ -28,6 +29,7 @@ def render_error_page(error: AppError) -> Response | None:
         advice=advice,
         request_id=g.get("request_id", ""),
         is_dashboard=request.path.startswith("/dashboard"),
+        is_expired=error.code == _EXPIRED,
     )
     return Response(page, status=error.status, mimetype="text/html")
 
@@ -43,7 +45,7 @@ def _wants_page() -> bool:
 
 
 def _words(error: AppError) -> tuple[str, str]:
-    if error.code == "page_expired":
+    if error.code == _EXPIRED:
         return _("This page has expired"), _("Open it again and send the form once more.")
     if error.status == 403:
         return _("Not for your role"), _(

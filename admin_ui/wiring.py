@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Request, request
+from flask import Flask, Request, current_app, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 
 from admin_ui import access, assets, console, dashboard, headers, sign_in
@@ -102,7 +102,18 @@ def _known_to_templates() -> dict[str, Any]:
         "language": chosen_language(),
         "language_tag": language_tag(),
         "now": now,
-        "here": request.full_path.rstrip("?"),
+        "here": _here(),
         "current_operator": access.current_operator,
         "current_member": access.current_member,
     }
+
+
+def _here() -> str:
+    """The address of this page; of one that answers a form, the nearest that a link can open."""
+    if request.method in access.SAFE_METHODS:
+        return request.full_path.rstrip("?")
+    addresses = current_app.create_url_adapter(request)
+    path = request.path
+    while path and addresses is not None and not addresses.test(path, "GET"):
+        path = path.rpartition("/")[0]
+    return request.full_path.rstrip("?") if path == request.path else path or "/"

@@ -221,6 +221,22 @@ def test_pages_are_chinese_until_somebody_chooses_english(client: FlaskClient) -
     assert not re.search(r"[\u4e00-\u9fff]", english.text.replace("中文", "").replace("中", ""))
 
 
+def test_a_form_that_expired_leads_back_to_its_page(client: FlaskClient) -> None:
+    sign_in_operator(client)
+
+    expired = client.post("/admin/orders/ord_1/refunds", data={"amount": "1"})
+
+    assert expired.status_code == 403
+    assert 'href="/admin/orders/ord_1"' in expired.text
+
+
+def test_an_error_page_speaks_either_language(client: FlaskClient) -> None:
+    nowhere = client.get("/dashboard/nowhere").text
+
+    assert 'action="/language"' in nowhere
+    assert 'name="next" value="/dashboard/nowhere"' in nowhere
+
+
 def test_a_part_of_a_page_sends_the_whole_page_to_the_door(client: FlaskClient) -> None:
     answer = client.get("/admin/orders", headers={"HX-Request": "true"})
 

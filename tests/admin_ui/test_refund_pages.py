@@ -108,6 +108,19 @@ def test_without_the_password_no_money_leaves(
     assert made() == []
 
 
+def test_the_language_of_a_refused_form_is_switched_on_the_page_of_its_order(
+    client: FlaskClient, sub_merchant: SubMerchant, paid: Order
+) -> None:
+    sign_in_staff(client, make_staff_member(sub_merchant=sub_merchant, role=StaffRole.OWNER))
+    path = f"/dashboard/orders/{paid.id}"
+    token = form_token(client, path)
+
+    refused = client.post(f"{path}/refunds", data={"csrf_token": token, "amount": "1"}).text
+    (here,) = re.findall(r'name="next" value="([^"]*)"', refused)
+
+    assert here == path
+
+
 def test_an_operator_shows_a_fresh_code_and_the_tenant_sees_who_did_it(
     client: FlaskClient, sub_merchant: SubMerchant, paid: Order
 ) -> None:
