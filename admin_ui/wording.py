@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,12 +27,17 @@ _EVENTS: dict[str, Any] = {
 }
 FACTS: dict[str, Any] = {
     "signature": _l("Signature"),
+    "decryption": _l("Decryption"),
     "order": _l("Order"),
     "sp_mchid": _l("Service provider number"),
     "sub_mchid": _l("Sub-merchant number"),
     "sp_appid": _l("Appid of the provider"),
     "sub_appid": _l("Appid of the sub-merchant"),
+    "appids": _l("Appids"),
+    "mchid": _l("Merchant number"),
     "currency": _l("Currency"),
+    "trade_state": _l("WeChat Pay says"),
+    "success_time": _l("Success time"),
     "trade_type": _l("Trade type"),
     "row": _l("Kind of row"),
     "traded_at": _l("Traded at"),
@@ -115,7 +121,11 @@ _MOMENTS = (
     *("expires_at", "since", "until", "failing_since", "overlap_until"),
 )
 _MENDERS = {who.value: who for who in Who}
-_ROWS: dict[str, Any] = {"payment": _l("payment"), "refund": _l("refund")}
+_ROWS: dict[str, Any] = {
+    "SUCCESS": _l("payment"),
+    "REFUND": _l("refund"),
+    "REVOKED": _l("reversal"),
+}
 _LEARNED: dict[str, Any] = {
     "notification": _l("notification"),
     "query": _l("asking"),
@@ -228,6 +238,13 @@ def fact_name(name: str) -> str:
     return str(FACTS.get(name, name))
 
 
+def _said(answer: Mapping[str, object]) -> Iterator[str]:
+    """What WeChat Pay said no with, and the number under which it can find that answer again."""
+    yield from (str(answer[part]) for part in ("code", "message") if answer.get(part))
+    if answer.get("request_id"):
+        yield f"Request-ID {answer['request_id']}"
+
+
 def fact_value(name: str, value: object) -> object:
     """A recorded detail that is a code, in words."""
     if name in _MOMENTS and isinstance(value, str):
@@ -241,7 +258,8 @@ def fact_value(name: str, value: object) -> object:
     if name in ("state", "before"):
         return state_label(str(value))
     if isinstance(value, dict):
-        return " · ".join(str(part) for part in value.values() if part)
+        parts = _said(value) if name == "wechatpay" else filter(None, value.values())
+        return " · ".join(str(part) for part in parts)
     words = {"learned_by": _LEARNED, "row": _ROWS, "waiting": _WAITS, "origin": _ORIGINS}.get(
         name, {}
     )

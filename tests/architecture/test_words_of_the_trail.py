@@ -13,6 +13,8 @@ from functools import cache
 
 from admin_ui.audit_words import ACTIONS, ACTORS, RESULTS, THINGS
 from admin_ui.reading import trail
+from admin_ui.wording import FACTS
+from payments.orders.confirm import passed_checks
 from payments.orders.models import OrderState
 from payments.refunds.models import RefundState
 from tests.architecture.source import Room, dotted, rooms
@@ -67,6 +69,16 @@ def test_every_result_has_words() -> None:
     }
 
     assert recorded - {"done"} == set(RESULTS)
+
+
+def test_every_check_of_a_notification_has_words() -> None:
+    names = {str(one["check"]) for one in passed_checks()}
+    for room, call in _calls_of("Check"):
+        if room.place.startswith("payments/") and isinstance(call.args[0], ast.Constant):
+            names.add(str(call.args[0].value))
+
+    assert len(names) > 15
+    assert sorted(names - set(FACTS)) == []
 
 
 def _actions() -> Iterator[tuple[str, str]]:
