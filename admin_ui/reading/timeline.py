@@ -19,6 +19,7 @@ from payments.webhooks.models import WebhookEvent
 
 MAX_MOMENTS = 200
 ORDER_EVENTS = ("order.paid", "order.closed", "order.reversed")
+BEFORE_ANY_NOTIFICATION = ("order.created", "order.opened", "order.pending")
 REFUND_EVENTS = ("refund.succeeded", "refund.abnormal", "refund.closed")
 
 
@@ -96,7 +97,7 @@ def _audit(object_ids: Sequence[str]) -> Iterator[Moment]:
             tone=_TONES.get(entry.action, "idle"),
             who=entry.actor_name or entry.actor_kind,
             facts=json.loads(entry.detail),
-            place=1,
+            place=0 if entry.action in BEFORE_ANY_NOTIFICATION else 2,
         )
 
 
@@ -113,7 +114,7 @@ def _notifications(order: Order) -> Iterator[Moment]:
             who="wechatpay",
             facts={"state": entry.state.value, "reason": entry.reason or ""},
             entry_id=entry.id,
-            place=0,
+            place=1,
         )
 
 
@@ -136,6 +137,6 @@ def _events(sub_merchant_id: str, object_id: str, types: Sequence[str]) -> Itera
             what=event.type,
             tone="idle",
             who="system",
-            place=2,
+            place=3,
             facts={"id": event.id},
         )

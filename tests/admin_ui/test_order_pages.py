@@ -10,11 +10,13 @@ from flask.testing import FlaskClient
 
 from admin_ui.reading.order_list import ROWS_PER_PAGE
 from config import audit
-from config.clock import now
+from config.clock import frozen_at, now
 from config.database import transaction
 from partner.operators.roles import OperatorRole
+from payments.notifications.models import InboxState
 from payments.orders.models import OrderState
 from submerchants.tenancy import acting_for
+from tests.factories.console import make_entry
 from tests.factories.payments import make_order
 from tests.factories.people import make_operator, sign_in_operator
 from tests.factories.submerchants import make_sub_merchant
@@ -113,6 +115,21 @@ def test_an_order_tells_its_story(console: FlaskClient) -> None:
     assert story == sorted(story)
     assert str(order.sp_openid) not in page
     assert str(order.sp_openid)[:4] in page
+
+
+def test_what_happened_in_one_moment_is_told_from_the_beginning(console: FlaskClient) -> None:
+    moment = now()
+    order = make_order(state=OrderState.PAID, created_at=moment)
+    with acting_for(order.sub_merchant_id), transaction(), frozen_at(moment):
+        for action in ("order.created", "order.opened", "order.paid"):
+            audit.record(action, object_kind="order", object_id=order.id)
+    make_entry(order, InboxState.APPLIED, received_at=moment)
+
+    page = console.get(f"/admin/orders/{order.id}").text
+
+    told = ("订单已登记", "微信支付已受理", "收到微信支付通知", "<b>已支付</b>")
+    places = [page.index(words) for words in told]
+    assert places == sorted(places)
 
 
 def test_what_a_merchant_wrote_is_text_and_not_markup(console: FlaskClient) -> None:
