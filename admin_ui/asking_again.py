@@ -12,6 +12,7 @@ from flask import request
 from admin_ui.access import Person, origin
 from config.database import db
 from config.sessions import PersonKind
+from config.sign_in import SignInRefused
 from config.vault import Secret
 from partner.operators.models import Operator
 from partner.operators.sign_in import prove_again as operator_proves
@@ -22,6 +23,12 @@ PROOF_FIELD = "proof"
 _MAX_TYPED = 200
 
 
+class CodeRefused(SignInRefused):
+    """A code of the authenticator app is wrong, or it has been shown before."""
+
+    code = "code_refused"
+
+
 def require_proof(person: Person) -> None:
     """Judge the proof in the form that was sent. Raises SignInRefused, TooManyTries.
 
@@ -29,7 +36,11 @@ def require_proof(person: Person) -> None:
     """
     typed = request.form.get(PROOF_FIELD, "")[:_MAX_TYPED]
     if person.kind is PersonKind.OPERATOR:
-        operator_proves(operator=db.session.get_one(Operator, person.id), code=typed)
+        operator = db.session.get_one(Operator, person.id)
+        try:
+            operator_proves(operator=operator, code=typed)
+        except SignInRefused as refused:
+            raise CodeRefused from refused
     else:
         member = db.session.get_one(StaffMember, person.id)
         member_proves(member=member, password=Secret(typed), origin=origin())

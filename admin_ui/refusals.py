@@ -17,6 +17,7 @@ from submerchants.doctor.explain import explain_kept
 
 _REFUSALS: dict[str, Any] = {
     "sign_in_refused": _l("That did not match. Check what you typed and try again."),
+    "code_refused": _l("That code is wrong, or it was used already. Wait for the next one."),
     "too_many_tries": _l("Too many tries. Wait a while, then try again."),
     "not_an_amount": _l("Give an amount in yuan, such as 12.80."),
     "incomplete_card": _l("Give the bank, the card number and the cardholder's name."),

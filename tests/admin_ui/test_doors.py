@@ -98,6 +98,16 @@ def test_what_does_not_match_gets_one_answer(
     assert password not in refused.text
 
 
+def test_a_wrong_code_is_told_that_codes_work_once(client: FlaskClient) -> None:
+    known = make_operator()
+    send(client, OPERATOR_DOOR, email=known.operator.email, password=PASSWORD)
+
+    refused = send(client, "/admin/second-factor", code="000000")
+
+    assert refused.status_code == 401
+    assert "已经用过；请等待下一个" in refused.text
+
+
 def test_too_many_tries_are_told_when_to_come_back(client: FlaskClient) -> None:
     for _ in range(TRIES_FROM_ONE_PLACE):
         send(client, OPERATOR_DOOR, email="anna@example.test", password="wrong")

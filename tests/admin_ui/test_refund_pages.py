@@ -134,6 +134,7 @@ def test_an_operator_shows_a_fresh_code_and_the_tenant_sees_who_did_it(
     (refund,) = made()
     assert first.headers["Location"] == f"/admin/refunds/{refund.id}"
     assert second.status_code == 401
+    assert "已经用过；请等待下一个" in second.text
     sign_in_staff(client, make_staff_member(sub_merchant=sub_merchant))
     assert known.operator.email in client.get(f"/dashboard/refunds/{refund.id}").text
 
