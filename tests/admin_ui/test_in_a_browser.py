@@ -18,8 +18,9 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from werkzeug.serving import make_server
 
 import wsgi
+from config import audit
 from config.clock import beijing_date, now
-from config.database import Base, db
+from config.database import Base, db, transaction
 from config.settings import Settings
 from partner.app_secrets import set_app_secret
 from partner.credentials import default_appid
@@ -29,6 +30,7 @@ from payments.orders.models import Order, OrderState
 from payments.reconciliation.models import DiscrepancyKind, ReconciliationState
 from payments.refunds.models import RefundState
 from payments.webhooks.models import DeliveryState
+from submerchants.tenancy import acting_for
 from submerchants.tenants.models import SubMerchant
 from tests.factories.checkout import APP_SECRET, make_link
 from tests.factories.console import make_discrepancy, make_entry, make_reconciliation
@@ -283,6 +285,37 @@ def test_a_word_without_end_does_not_run_into_the_amount(
         assert amount
         assert lead["x"] + lead["width"] <= amount["x"]
         page.context.close()
+
+
+def test_a_recorded_detail_is_read_in_lines_on_a_phone(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    said = {"code": "NOT_ENOUGH", "message": "基本账户余额不足，请充值后使用原商户退款单号重新发起"}
+    refund = make_refund(order=place.order, amount_fen=10)
+    with acting_for(place.tenant.id), transaction():
+        audit.record("refund.waiting", object_kind="refund", object_id=refund.id, wechatpay=said)
+    page = opened(browser, signed_in, PHONE, "light")
+
+    page.goto(f"{place.url}/admin/refunds/{refund.id}")
+
+    name = page.locator(".told dt", has_text="微信支付的说明").bounding_box()
+    page.context.close()
+    assert name
+    assert name["height"] < 30
+
+
+def test_a_phone_marks_the_place_behind_more(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    page = opened(browser, signed_in, PHONE, "light")
+    places = {}
+
+    for path in ("orders", "audit"):
+        page.goto(f"{place.url}/admin/{path}")
+        places[path] = page.locator(".tabbar > .here").inner_text()
+
+    page.context.close()
+    assert places == {"orders": "订单", "audit": "更多"}
 
 
 def test_a_number_is_copied_with_one_click(
