@@ -9,7 +9,6 @@ from flask import render_template, request
 from admin_ui import wording
 from admin_ui.access import staff_page
 from admin_ui.dashboard import blueprint
-from admin_ui.difference_words import explained
 from admin_ui.reading import days
 from config.errors import NotFound
 from submerchants.staff.roles import StaffPermission
@@ -41,7 +40,6 @@ def reconciliation_day(day: str) -> str:
         differences=days.differences(result.reconciliation),
         kind_name=wording.kind_name,
         kind_meaning=wording.kind_meaning,
-        explained=explained,
         fact_name=wording.fact_name,
         fact_value=wording.fact_value,
     )

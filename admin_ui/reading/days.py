@@ -17,6 +17,8 @@ from sqlalchemy import and_, func, or_, select
 from config.clock import beijing_date, now
 from config.database import db
 from config.errors import NotFound
+from config.i18n import language_tag
+from config.words import Words
 from partner.models import Partner
 from payments.reconciliation.models import (
     Discrepancy,
@@ -117,6 +119,12 @@ class Difference:
     sides: list[tuple[str, Any, Any]]  # field, ours, theirs
     has_ours: bool
     has_theirs: bool
+
+    @property
+    def explanation(self) -> str:
+        """Why, in the reader's language; in English where the day was compared long ago."""
+        told = Words(self.row.explanation_zh or self.row.explanation, self.row.explanation)
+        return told.in_language(language_tag())
 
 
 def month_of(text: str | None) -> Month:

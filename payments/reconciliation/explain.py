@@ -15,17 +15,13 @@ from sqlalchemy import or_, select
 from config.batches import batches
 from config.clock import beijing_date, beijing_day, now
 from config.database import db
+from config.words import Words
 from payments.bills.entries import Entry, EntryKind, read_entry
 from payments.bills.models import BillStray
 from payments.orders.models import Order
+from payments.reconciliation import explanations
 from payments.reconciliation.compare import Difference
-from payments.reconciliation.findings import (
-    NAMES,
-    Finding,
-    Known,
-    present_entry,
-    told_of_another_tenant,
-)
+from payments.reconciliation.findings import Finding, Known, present_entry
 from payments.reconciliation.models import Discrepancy, DiscrepancyKind
 from payments.reconciliation.neighbours import Neighbours
 from payments.reconciliation.refund_findings import SOON, RefundBooks
@@ -117,23 +113,20 @@ class _Context:
             ordinal=sides.ordinal,
             ours=self._facts(sides.entry) if sides.ours else None,
             theirs=present_entry(sides.entry),
-            explanation="The bill has this number in more than one row. One row was counted; "
-            "this is a further one.",
+            explanation=explanations.FURTHER_ROW,
         )
 
     def _reversal(self, tenant: str, entry: Entry) -> Finding:
         order = self._by_number.get(entry.number)
         if order is not None and order.sub_merchant_id != tenant:
             order = None
-        kind, told = _Kind.MISSING_HERE, (
-            "The bill has a reversal that this platform knows nothing of. The order is being asked "
-            "about again." if order else "The bill has a reversal of no order here."
-        )  # fmt: skip
+        kind = _Kind.MISSING_HERE
+        told = explanations.REVERSAL_UNHEARD_OF if order else explanations.REVERSAL_OF_NO_ORDER
         if order is not None and order.reversed_at is not None:
-            kind, told = _Kind.DAY_DIFFERS, (
-                f"The order was reversed here on {beijing_date(order.reversed_at)}, on the bill "
-                f"of {self._day}. Nothing is missing."
-            )  # fmt: skip
+            kind = _Kind.DAY_DIFFERS
+            told = explanations.another_day(
+                entry.kind, here=beijing_date(order.reversed_at), there=self._day
+            )
         asks = order is not None and order.reversed_at is None
         return Finding(
             kind=kind,
@@ -149,14 +142,12 @@ class _Context:
         by_number = self._by_number.get(entry.number)
         order = by_number or self._by_transaction.get(entry.wechat_no)
         if order is not None and order.sub_merchant_id != tenant:
-            kind, told = (
-                _Kind.TENANT_DIFFERS,
-                (
-                    "WeChat Pay books this payment under this sub-merchant, but the number is not "
-                    "one of its orders here. The service provider has been told."
-                ),
+            return Finding(
+                kind=_Kind.TENANT_DIFFERS,
+                entry=entry,
+                theirs=present_entry(entry),
+                explanation=explanations.PAYMENT_OF_ANOTHER,
             )
-            return Finding(kind=kind, entry=entry, theirs=present_entry(entry), explanation=told)
         kind, told = self._verdict(entry, order)
         heals = kind is _Kind.STATE_DIFFERS
         return Finding(
@@ -169,29 +160,20 @@ class _Context:
             look_again_at=now() + SOON if heals else None,
         )
 
-    def _verdict(self, entry: Entry, order: Known | None) -> tuple[DiscrepancyKind, str]:
+    def _verdict(self, entry: Entry, order: Known | None) -> tuple[DiscrepancyKind, Words]:
         if order is None:
-            return _Kind.MISSING_HERE, (
-                "The bill has this payment; no order here has its number. It may have been taken "
-                "by another system under the same sub_mchid."
-            )
+            return _Kind.MISSING_HERE, explanations.PAYMENT_OF_NO_ORDER
         if order.amount_fen != entry.amount_fen:
-            return _Kind.AMOUNT_DIFFERS, (
-                f"The order is over {order.amount_fen} fen, the bill says {entry.amount_fen}."
+            return _Kind.AMOUNT_DIFFERS, explanations.amounts_differ(
+                entry.kind, ours_fen=order.amount_fen, theirs_fen=entry.amount_fen
             )
         # Paid on this very day and not among the books that were compared: paid just now.
         if order.paid_at is None or self._became_paid(entry, order):
-            return _Kind.STATE_DIFFERS, (
-                f"The bill has this payment; the order here is {order.state}. WeChat Pay is being "
-                "asked again, and the day will be compared once more."
-            )
+            return _Kind.STATE_DIFFERS, explanations.not_paid_here(order.state)
         if order.out_trade_no != entry.number or order.transaction_id != entry.wechat_no:
-            return _Kind.NUMBER_DIFFERS, (
-                "The order and the bill agree on one of transaction_id and out_trade_no only."
-            )
-        return _Kind.DAY_DIFFERS, (
-            f"The order is booked here on {beijing_date(order.paid_at)}, on the bill of "
-            f"{self._day}. Nothing is missing."
+            return _Kind.NUMBER_DIFFERS, explanations.PAYMENT_NUMBERS_DIFFER
+        return _Kind.DAY_DIFFERS, explanations.another_day(
+            entry.kind, here=beijing_date(order.paid_at), there=self._day
         )
 
     def _became_paid(self, entry: Entry, order: Known) -> bool:
@@ -199,23 +181,17 @@ class _Context:
         return same and order.paid_at is not None and beijing_date(order.paid_at) == self._day
 
     def _missing_there(self, tenant: str, entry: Entry) -> Finding:
-        what, booked = NAMES[entry.kind]
-        kind, told, again = _Kind.MISSING_THERE, (
-            f"The {what} is {booked} here and is not on the bill of this day."
-        ), None  # fmt: skip
+        kind, again = _Kind.MISSING_THERE, None
+        told = explanations.not_on_the_bill(entry.kind, to_look_at=None)
         neighbour = self._neighbour(entry)
         if entry.number in self._elsewhere:
-            kind, told = _Kind.TENANT_DIFFERS, told_of_another_tenant(entry.kind)
+            kind = _Kind.TENANT_DIFFERS
+            told = explanations.under_another_sub_mchid(entry.kind)
         elif neighbour is not None and self._neighbours.has(tenant, entry.number, neighbour):
-            kind, told = (
-                _Kind.DAY_DIFFERS,
-                (
-                    f"The {what} was {booked} near midnight and stands on the bill of "
-                    f"{neighbour}. Nothing is missing."
-                ),
-            )
+            kind = _Kind.DAY_DIFFERS
+            told = explanations.on_the_bill_across_midnight(entry.kind, neighbour)
         elif neighbour is not None and not self._neighbours.is_here(tenant, neighbour):
-            told += f" It was {booked} near midnight; the bill of {neighbour} will be looked at."
+            told = explanations.not_on_the_bill(entry.kind, to_look_at=neighbour)
             again = max(beijing_day(neighbour)[1] + BILL_HOUR, now() + SOON)
         return Finding(
             kind=kind,

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from config.clock import BEIJING
+from config.words import Words
 from payments.bills.entries import Entry, EntryKind
 from payments.reconciliation.models import DiscrepancyKind
 
@@ -18,11 +19,6 @@ _ROW_KINDS = {
     EntryKind.PAYMENT: "SUCCESS",
     EntryKind.REFUND: "REFUND",
     EntryKind.REVERSAL: "REVOKED",
-}
-NAMES = {
-    EntryKind.PAYMENT: ("order", "paid"),
-    EntryKind.REFUND: ("refund", "accepted"),
-    EntryKind.REVERSAL: ("order", "reversed"),
 }
 _BILL_TIME = "%Y-%m-%d %H:%M:%S"
 
@@ -36,7 +32,7 @@ class Finding:
     ordinal: int = 0
     ours: dict[str, Any] | None = None
     theirs: dict[str, Any] | None = None
-    explanation: str
+    explanation: Words
     ask_about: str | None = None  # an order the sweep is to ask WeChat Pay about
     ask_about_refund: str | None = None  # or a refund
     look_again_at: datetime | None = None
@@ -81,15 +77,6 @@ def present_entry(entry: Entry) -> dict[str, Any]:
         shown |= {"out_refund_no": entry.number, "refund_id": entry.wechat_no}
         shown["refund_status"] = entry.rest[4]
     return shown
-
-
-def told_of_another_tenant(kind: EntryKind) -> str:
-    """To the tenant whose entry the bill names under somebody else, without saying under whom."""
-    what, booked = NAMES[kind]
-    return (
-        f"The {what} is {booked} here; WeChat Pay's bill books its number under "
-        "another sub_mchid. The service provider has been told."
-    )
 
 
 def traded_at(entry: Entry) -> datetime:

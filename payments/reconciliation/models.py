@@ -101,7 +101,8 @@ class Discrepancy(TenantOwned, Base):
     transaction_id: Mapped[str | None] = mapped_column(identifier(64))
     ours: Mapped[str | None] = mapped_column(long_text())  # JSON
     theirs: Mapped[str | None] = mapped_column(long_text())  # JSON
-    explanation: Mapped[str] = mapped_column(String(512))
+    explanation: Mapped[str] = mapped_column(String(512))  # English, as the API tells it
+    explanation_zh: Mapped[str | None] = mapped_column(String(512))  # NULL before it was kept
     seen_by: Mapped[str] = mapped_column(identifier(40))  # the claim of the run that saw it last
     handled_by: Mapped[str | None] = mapped_column(String(128))
     handled_at: Mapped[datetime | None]

@@ -26,7 +26,8 @@ from config.metrics import counter
 from payments.bills.entries import EntryKind
 from payments.orders.models import Order, TradeType
 from payments.reconciliation.claims import Claimed, Run, hold_days
-from payments.reconciliation.findings import Finding, told_of_another_tenant
+from payments.reconciliation.explanations import under_another_sub_mchid
+from payments.reconciliation.findings import Finding
 from payments.reconciliation.models import (
     Discrepancy,
     DiscrepancyKind,
@@ -141,7 +142,7 @@ def _tell(row: Discrepancy, finding: Finding) -> None:
     row.transaction_id = finding.entry.transaction_id or None
     row.ours = json.dumps(finding.ours, ensure_ascii=False) if finding.ours else None
     row.theirs = json.dumps(finding.theirs, ensure_ascii=False) if finding.theirs else None
-    row.explanation = finding.explanation
+    row.explanation, row.explanation_zh = finding.explanation.en, finding.explanation.zh
     row.updated_at = now()
 
 
@@ -175,9 +176,11 @@ def _tell_the_other_side(claimed: Claimed, findings: Sequence[Finding]) -> None:
             Discrepancy.kind == DiscrepancyKind.MISSING_THERE,
             Discrepancy.state == DiscrepancyState.OPEN,
         )
+        explanation = under_another_sub_mchid(kind)
         told = {
             "kind": DiscrepancyKind.TENANT_DIFFERS,
-            "explanation": told_of_another_tenant(kind),
+            "explanation": explanation.en,
+            "explanation_zh": explanation.zh,
             "updated_at": now(),
         }
         changed_rows(missing.values(told))

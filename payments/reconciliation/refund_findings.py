@@ -16,8 +16,10 @@ from sqlalchemy import or_, select
 from config.batches import batches
 from config.clock import beijing_date, now
 from config.database import db
+from config.words import Words
 from payments.bills.entries import Entry
 from payments.orders.models import Order, OrderState
+from payments.reconciliation import explanations
 from payments.reconciliation.findings import Finding, present_entry
 from payments.reconciliation.models import DiscrepancyKind as Kind
 from payments.refunds.models import Refund
@@ -83,8 +85,7 @@ class RefundBooks:
                 kind=Kind.TENANT_DIFFERS,
                 entry=entry,
                 theirs=present_entry(entry),
-                explanation="WeChat Pay books this refund under this sub-merchant, but the order "
-                "is not one of its orders here. The service provider has been told.",
+                explanation=explanations.REFUND_OF_ANOTHER,
             )
         kind, told = self._compared(entry, refund) if refund else self._unheard_of(entry)
         heals = kind is Kind.STATE_DIFFERS
@@ -107,43 +108,28 @@ class RefundBooks:
         order = self._orders.get(entry.out_trade_no)
         return order[1] if order else None
 
-    def _unheard_of(self, entry: Entry) -> tuple[Kind, str]:
+    def _unheard_of(self, entry: Entry) -> tuple[Kind, Words]:
         order = self._orders.get(entry.out_trade_no)
         if order is None:
-            return Kind.MISSING_HERE, (
-                "The bill has a refund of a payment that no order here has. Both may have been "
-                "made by another system under the same sub_mchid."
-            )
+            return Kind.MISSING_HERE, explanations.REFUND_OF_NO_ORDER
         if order[2] is not OrderState.PAID:
-            return Kind.STATE_DIFFERS, (
-                f"The bill has a refund of this order; the order here is {order[2]}. WeChat Pay "
-                "is being asked again, and the day will be compared once more."
-            )
-        return Kind.MISSING_HERE, (
-            "The bill has a refund that was made elsewhere. It was not taken into the books, "
-            "because its transaction_id or its amount does not fit the order."
-        )
+            return Kind.STATE_DIFFERS, explanations.refunded_unpaid(order[2])
+        return Kind.MISSING_HERE, explanations.REFUND_THAT_DOES_NOT_FIT
 
-    def _compared(self, entry: Entry, refund: KnownRefund) -> tuple[Kind, str]:
+    def _compared(self, entry: Entry, refund: KnownRefund) -> tuple[Kind, Words]:
         if refund.amount_fen != entry.amount_fen:
-            return Kind.AMOUNT_DIFFERS, (
-                f"The refund is over {refund.amount_fen} fen, the bill says {entry.amount_fen}."
+            return Kind.AMOUNT_DIFFERS, explanations.amounts_differ(
+                entry.kind, ours_fen=refund.amount_fen, theirs_fen=entry.amount_fen
             )
         same = (refund.out_refund_no, refund.refund_id) == (entry.number, entry.wechat_no)
         booked_on = beijing_date(refund.accepted_at) if refund.accepted_at else None
         # Accepted on this very day and not among the books that were compared: just now.
         if booked_on is None or (same and booked_on == self._day):
-            return Kind.STATE_DIFFERS, (
-                f"The bill has this refund; here it is {refund.state}. WeChat Pay is being asked "
-                "again, and the day will be compared once more."
-            )
+            return Kind.STATE_DIFFERS, explanations.not_accepted_here(refund.state)
         if not same:
-            return Kind.NUMBER_DIFFERS, (
-                "The refund and the bill agree on one of refund_id and out_refund_no only."
-            )
-        return Kind.DAY_DIFFERS, (
-            f"The refund is booked here on {booked_on}, on the bill of {self._day}. Nothing is "
-            "missing."
+            return Kind.NUMBER_DIFFERS, explanations.REFUND_NUMBERS_DIFFER
+        return Kind.DAY_DIFFERS, explanations.another_day(
+            entry.kind, here=booked_on, there=self._day
         )
 
 

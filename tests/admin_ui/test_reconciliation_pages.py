@@ -9,6 +9,9 @@ from flask.testing import FlaskClient
 
 from admin_ui.reading import days
 from config.clock import beijing_date, frozen_at, now
+from config.i18n import LANGUAGE_COOKIE
+from payments.bills.entries import EntryKind
+from payments.reconciliation import explanations
 from payments.reconciliation.models import DiscrepancyKind, ReconciliationState
 from submerchants.tenancy import across_tenants
 from tests.factories.console import make_discrepancy, make_reconciliation
@@ -81,6 +84,28 @@ def test_differences_come_first_and_both_sides_stand_side_by_side(client: FlaskC
     assert page.count("没有这笔") == 1
     assert "¥18.80" in page
     assert "¥17.80" in page
+
+
+def test_why_something_differs_is_told_in_the_readers_language(client: FlaskClient) -> None:
+    day = beijing_date(now()) - YESTERDAY
+    found = make_reconciliation(
+        sub_merchant=make_sub_merchant(), day=day, state=ReconciliationState.DISCREPANT
+    )
+    told = explanations.amounts_differ(EntryKind.PAYMENT, ours_fen=1_880, theirs_fen=1_780)
+    kept = {"explanation": told.en, "explanation_zh": told.zh}
+    make_discrepancy(found, kind=DiscrepancyKind.AMOUNT_DIFFERS, **kept)
+    make_discrepancy(found, kind=DiscrepancyKind.MISSING_HERE, explanation="From before.")
+    sign_in_operator(client)
+    path = f"/admin/reconciliation/{day}/{found.id}"
+
+    chinese = client.get(path).text
+    client.set_cookie(LANGUAGE_COOKIE, "en", domain="pay.example.test")
+    english = client.get(path).text
+
+    assert told.zh in chinese
+    assert told.en not in chinese
+    assert "From before." in chinese
+    assert told.en in english
 
 
 def test_staff_see_their_own_day_and_no_one_elses(client: FlaskClient) -> None:

@@ -187,6 +187,7 @@ def test_what_the_bill_books_under_another_tenant_is_told_on_both_sides_without_
     assert order.id not in (at_other[0].explanation + (at_other[0].theirs or ""))
     assert at_owner[0].theirs is None
     assert "under another sub_mchid" in at_owner[0].explanation
+    assert "另一子商户号" in (at_owner[0].explanation_zh or "")
 
 
 def test_what_the_bill_books_under_a_stranger_is_told_to_the_orders_tenant(
