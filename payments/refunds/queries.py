@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from config.database import db
 from config.errors import NotFound
 from payments.orders.queries import MAX_PAGE, cursor_after, read_cursor
-from payments.refunds.models import Refund, RefundState, RefundTask
+from payments.refunds.models import Refund, RefundState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,15 +80,3 @@ def refunds_matching(chosen: RefundFilter, cursor: str | None = None) -> Select[
             or_(Refund.created_at < created_at, Refund.id < row_id),
         )
     return query.order_by(Refund.created_at.desc(), Refund.id.desc())
-
-
-def open_tasks(*, limit: int = MAX_PAGE) -> Sequence[tuple[RefundTask, Refund]]:
-    """Abnormal refunds that wait for a person, the longest waiting first, within the scope."""
-    query = (
-        select(RefundTask, Refund)
-        .join(Refund, Refund.id == RefundTask.refund_id)
-        .where(RefundTask.settled_at.is_(None))
-        .order_by(RefundTask.opened_at)
-        .limit(limit)
-    )
-    return [(task, refund) for task, refund in db.session.execute(query)]

@@ -16,8 +16,6 @@ def _menu(path: str) -> Words:
 
 SP_API_SECURITY: Final = _menu("服务商平台 → 账户中心 → API安全")
 SP_APPIDS: Final = _menu("服务商平台 → 产品中心 → AppID账号管理")
-SP_DIRECTORIES: Final = _menu("服务商平台 → 产品中心 → 开发配置")
-SP_PRODUCTS: Final = _menu("服务商平台 → 产品中心 → 特约商户授权产品")
 SUB_APPIDS: Final = _menu("服务商平台 → 合作伙伴功能 → 开发参数配置 → 特约商户APPID配置")
 SUB_PRODUCTS: Final = _menu("商户平台 → 产品中心 → 我的授权产品")
 SUB_RISK: Final = _menu("商家助手")
