@@ -1,4 +1,4 @@
-"""Reading what WeChat Pay wrote: strict about types and structure, open to fields we do not know.
+"""JSON on the wire. What WeChat Pay wrote is read strictly, but may hold fields we do not know.
 
 A message can be rightly signed and still be nonsense to us. Whatever is not of the documented
 shape raises `Malformed` naming the field, so that a wrong type never becomes a wrong amount.
@@ -94,6 +94,11 @@ def parse_moment(value: str, name: str) -> datetime:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise Malformed(f"{name} is not an RFC 3339 time.") from error
+
+
+def compact_json(value: Mapping[str, object]) -> bytes:
+    """A body as we send it: JSON in UTF-8 without blanks."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:

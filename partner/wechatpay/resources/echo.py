@@ -3,8 +3,6 @@
 WeChat Pay document: "商户签名验签/加解密测试".
 """
 
-import json
-
 from partner.wechatpay import wire
 from partner.wechatpay.errors import Malformed, OutcomeUnknown, UnknownReason
 from partner.wechatpay.transport import Transport, path
@@ -20,11 +18,10 @@ class Echo:
 
     def ask(self, message: str) -> str:
         """The message as WeChat Pay heard it."""
-        body = json.dumps({"echo_message": message}, ensure_ascii=False, separators=(",", ":"))
         reply = self._transport.send(
             "POST",
             path("v3", "security", "echo"),
-            body=body.encode("utf-8"),
+            body=wire.compact_json({"echo_message": message}),
             repeatable=True,
             endpoint="echo",
         )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
+from partner.wechatpay import wire
+
 _BEIJING: Final = timezone(timedelta(hours=8))
 
 
@@ -80,17 +82,12 @@ def order_body(
         "detail": None if detail is None else _named_for(product, detail),
         "scene_info": scene_info,
     }
-    return compact_json(_present(order))
+    return wire.compact_json(_present(order))
 
 
 def with_auth_code(body: bytes, auth_code: str) -> bytes:
     """The body of a payment by code, with the payer's code in its place."""
-    return compact_json({**json.loads(body), "payer": {"auth_code": auth_code}})
-
-
-def compact_json(value: Mapping[str, object]) -> bytes:
-    """JSON as it travels: UTF-8 without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return wire.compact_json({**json.loads(body), "payer": {"auth_code": auth_code}})
 
 
 def _require_place(

@@ -4,7 +4,6 @@ The client sends what it is given; how much may go back and what a status means 
 elsewhere. WeChat Pay documents: "申请退款", "查询单笔退款", "发起异常退款", "退款结果通知".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -50,7 +49,7 @@ def refund_body(
         "notify_url": notify_url,
         "amount": {"refund": refund_fen, "total": total_fen, "currency": currency},
     }
-    return _json(refund)
+    return wire.compact_json(refund)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +171,7 @@ class Refunds:
         reply = self._transport.send(
             "POST",
             path(*_ROOT, refund_id, "apply-abnormal-refund"),
-            body=_json(asked),
+            body=wire.compact_json(asked),
             repeatable=False,
             endpoint="refund_abnormal",
             serial=serial,
@@ -198,7 +197,3 @@ def _fen(amount: Mapping[str, object], name: str) -> int:
     if value is None:
         raise Malformed(f"{name} is missing.")
     return value
-
-
-def _json(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")

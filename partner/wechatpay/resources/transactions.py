@@ -12,12 +12,7 @@ from typing import Final, Self
 
 from partner.wechatpay import wire
 from partner.wechatpay.errors import Malformed, OutcomeUnknown, StillProcessing, UnknownReason
-from partner.wechatpay.resources.order_bodies import (
-    CODEPAY,
-    Product,
-    compact_json,
-    with_auth_code,
-)
+from partner.wechatpay.resources.order_bodies import CODEPAY, Product, with_auth_code
 from partner.wechatpay.transport import Transport, path
 
 SUCCESS: Final = "SUCCESS"
@@ -154,7 +149,7 @@ class Transactions:
         reply = self._transport.send(
             "POST",
             path(*_ROOT, "out-trade-no", out_trade_no, "reverse"),
-            body=compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
+            body=wire.compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
             repeatable=True,
             endpoint="reverse",
         )
@@ -180,7 +175,7 @@ class Transactions:
         self._transport.send(
             "POST",
             path(*_ROOT, "out-trade-no", out_trade_no, "close"),
-            body=compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
+            body=wire.compact_json({"sp_mchid": self._sp_mchid, "sub_mchid": sub_mchid}),
             repeatable=True,
             endpoint="close",
         )
