@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,7 +42,7 @@ from partner.wechatpay.errors import Distrust, Untrusted
 from partner.wechatpay.resources.refunds import SealingKey
 from partner.wechatpay.sessions import new_session
 from partner.wechatpay.signing import Signer
-from partner.wechatpay.transport import Transport
+from partner.wechatpay.transport import MAX_TRIES, Transport
 from partner.wechatpay.verification import Headers, VerifiedBy, Verifier
 
 LOOK_AGAIN_AFTER_S: Final = 5.0  # how long a rotated key may go unnoticed in another process
@@ -155,29 +155,36 @@ class Gateway:
         self, credentials: Credentials, verifier: Verifier, public_key_id: str | None
     ) -> Transport:
         """A way to WeChat Pay over this process's connections."""
-        return Transport(
-            session=self._session,
-            signer=credentials.signer,
-            verifier_source=lambda: self._newest_verifier(credentials.partner_id, verifier),
-            base_url=self._base_url,
-            fallback_base_url=self._fallback_base_url,
-            user_agent=USER_AGENT,
-            public_key_id=public_key_id,
+        return self._transport(
+            credentials,
+            lambda: self._newest_verifier(credentials.partner_id, verifier),
+            public_key_id,
+            max_tries=MAX_TRIES,
         )
 
     def unshared_transport(
         self, credentials: Credentials, verifier: Verifier, public_key_id: str | None
     ) -> Transport:
-        """The same way with exactly this verifier, a fresh breaker and no repeats: for checks."""
+        """The same with exactly this verifier, breakers of its own and two tries: for checks."""
+        return self._transport(credentials, lambda: verifier, public_key_id, max_tries=2)
+
+    def _transport(
+        self,
+        credentials: Credentials,
+        verifier_source: Callable[[], Verifier],
+        public_key_id: str | None,
+        *,
+        max_tries: int,
+    ) -> Transport:
         return Transport(
             session=self._session,
             signer=credentials.signer,
-            verifier_source=lambda: verifier,
+            verifier_source=verifier_source,
             base_url=self._base_url,
             fallback_base_url=self._fallback_base_url,
             user_agent=USER_AGENT,
             public_key_id=public_key_id,
-            max_tries=2,
+            max_tries=max_tries,
         )
 
     def _built(self, partner_id: str, before: _Held | None) -> _Held:
