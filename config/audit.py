@@ -30,6 +30,7 @@ from config.database import (
     dialect_here,
     identifier,
     long_text,
+    release,
     run_later,
     transaction,
 )
@@ -231,9 +232,9 @@ def verify_chain() -> ChainReport:
     head = db.session.get(AuditHead, 1)
     if (head.position if head else 0) != position or (head and head.entry_hash != previous):
         faults.append(f"the chain ends at {position}, its head says {head.position if head else 0}")
-    waiting = AuditEntry.position.is_(None)
-    unsealed = len(db.session.scalars(select(AuditEntry.id).where(waiting)).all())
-    db.session.commit()
+    waiting = select(func.count()).select_from(AuditEntry).where(AuditEntry.position.is_(None))
+    unsealed = db.session.scalar(waiting) or 0
+    release()
     return ChainReport(position, unsealed, previous, tuple(faults))
 
 
