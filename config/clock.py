@@ -57,3 +57,8 @@ def beijing_day(day: date) -> tuple[datetime, datetime]:
 def rfc3339(moment: datetime) -> str:
     """The moment in UTC as APIs write it, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def present_moment(moment: datetime | None) -> str | None:
+    """The same for a moment that may not have come; None then."""
+    return None if moment is None else rfc3339(moment)

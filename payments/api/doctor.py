@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flask import Response
 
+from config.clock import present_moment
 from payments.api.binding import answer, bound
 from payments.api.describe import refusals, tenant_blueprint
 from payments.api.doctor_shapes import Diagnosis, DiagnosisQuery
 from payments.api.limits import check_diagnosis_rate
 from payments.diagnosis.diagnose import diagnose
-from payments.orders.presenter import present_moment
 from submerchants.access import Permission, current_caller, tenant_api
 
 blueprint = tenant_blueprint(

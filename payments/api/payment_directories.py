@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from flask import Response
 
+from config.clock import present_moment
 from partner.directories import in_force_at
 from partner.directories import list_directories as provider_directories
 from payments.api.answers import PaymentDirectoryPage, PaymentDirectoryVerdict
@@ -13,7 +14,6 @@ from payments.api.binding import answer, bound
 from payments.api.describe import refusals, tenant_blueprint
 from payments.api.schemas import PageQuery, PageUrlQuery
 from payments.api.short_lists import stretch_of
-from payments.orders.presenter import present_moment
 from submerchants.access import Permission, current_caller, tenant_api
 from submerchants.directories.configure import list_directories as own_directories
 from submerchants.directories.match import SetDirectory, directory_for

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from config.clock import present_moment
 from payments.bills.models import TradeBill, TradeBillState
 from payments.money import FEE_PLACES, format_decimal
-from payments.orders.presenter import present_moment
 
 
 def present_bill(bill: TradeBill) -> dict[str, object]:

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import or_, update
 
 from config import audit
-from config.clock import now
+from config.clock import now, present_moment
 from config.database import changed_rows, transaction
 from config.errors import AppError
 from config.logs import get_logger
@@ -25,7 +25,6 @@ from payments.checkout.errors import CannotBePaid
 from payments.checkout.links import OBJECT_KIND
 from payments.checkout.models import CheckoutLink
 from payments.errors import PageNotCovered, WeChatPayRefused
-from payments.orders.presenter import present_moment
 from submerchants.doctor import places
 from submerchants.doctor.explain import explain
 from submerchants.doctor.findings import Finding, Link, Who, Words

@@ -19,7 +19,7 @@ from flask import current_app
 from sqlalchemy import select, update
 
 from config import audit
-from config.clock import now
+from config.clock import now, present_moment
 from config.database import changed_rows, db, insert_new, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id, random_letters
@@ -42,7 +42,6 @@ from payments.checkout.standing import LinkState, Standing, standing_of
 from payments.errors import CurrencyNotSettled, ExpiryOutOfRange, OrderAlreadyPaid
 from payments.orders.create import LONGEST_LIFE, SHORTEST_LIFE, USUAL_LIFE
 from payments.orders.models import Order
-from payments.orders.presenter import present_moment
 from payments.orders.sync import close_order
 from submerchants.directories.match import directory_for
 from submerchants.doctor.explain import explain

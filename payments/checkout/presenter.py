@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from config.clock import present_moment
 from payments.checkout.links import page_url
 from payments.checkout.models import CheckoutLink
 from payments.checkout.standing import LinkState, Standing
-from payments.orders.presenter import present_moment, present_order
+from payments.orders.presenter import present_order
 
 
 def present_link(link: CheckoutLink, standing: Standing, *, base: str) -> dict[str, object]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from config.clock import present_moment
 from payments.notifications.models import InboxEntry
-from payments.orders.presenter import present_moment
 
 
 def present_entry(entry: InboxEntry) -> dict[str, object]:

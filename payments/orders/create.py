@@ -20,7 +20,7 @@ from sqlalchemy import Dialect, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from config import audit
-from config.clock import now
+from config.clock import now, present_moment
 from config.database import db, dialect_here, run_later, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id
@@ -43,7 +43,6 @@ from payments.numbers import new_out_trade_no
 from payments.orders.by_code import charge_code, charged_before
 from payments.orders.models import Order, OrderState, TradeType
 from payments.orders.place import ensure_prepaid
-from payments.orders.presenter import present_moment
 from payments.orders.schedule import next_check
 from payments.orders.ways import CODE_PATIENCE, WAYS, unfit_fields
 from submerchants.directories.match import directory_for

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from config.clock import present_moment
 from payments.errors import present_kept_refusal
 from payments.orders.models import OrderState, TradeType
 
@@ -74,10 +74,3 @@ def present_order(
     if pay_params is not None:
         shown["pay_params"] = dict(pay_params)
     return shown
-
-
-def present_moment(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC, or None."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

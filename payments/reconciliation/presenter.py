@@ -6,8 +6,8 @@ import json
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from config.clock import present_moment
 from payments.bills.models import ALL_TRADE
-from payments.orders.presenter import present_moment
 from payments.reconciliation.models import Discrepancy, Reconciliation, ReconciliationState
 
 

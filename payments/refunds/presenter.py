@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from config.clock import present_moment
 from payments.errors import present_kept_refusal
-from payments.orders.presenter import present_moment
 from payments.refunds.models import Refund
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
-from config.clock import rfc3339
+from config.clock import present_moment, rfc3339
 from config.vault import Secret
 from payments.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookEvent
 from payments.webhooks.queries import Delivery
@@ -22,9 +21,9 @@ def present_endpoint(endpoint: WebhookEndpoint, secret: Secret | None = None) ->
         "event_types": json.loads(endpoint.event_types),
         "state": endpoint.state.value,
         "disabled_reason": endpoint.disabled_reason,
-        "disabled_at": _moment(endpoint.disabled_at),
-        "failing_since": _moment(endpoint.failing_since),
-        "former_secret_until": _moment(endpoint.previous_secret_until),
+        "disabled_at": present_moment(endpoint.disabled_at),
+        "failing_since": present_moment(endpoint.failing_since),
+        "former_secret_until": present_moment(endpoint.previous_secret_until),
         "created_at": rfc3339(endpoint.created_at),
     }
     if secret is not None:
@@ -60,8 +59,8 @@ def present_delivery(delivery: Delivery) -> dict[str, object]:
         "event_type": delivery.event_type,
         "state": row.state.value,
         "tries": row.tries,
-        "next_try_at": _moment(row.next_try_at),
-        "delivered_at": _moment(row.delivered_at),
+        "next_try_at": present_moment(row.next_try_at),
+        "delivered_at": present_moment(row.delivered_at),
         "created_at": rfc3339(row.created_at),
         "attempts": [present_attempt(attempt) for attempt in delivery.attempts],
     }
@@ -76,7 +75,3 @@ def present_attempt(attempt: WebhookAttempt) -> Mapping[str, object]:
         "problem": attempt.problem,
         "reply": attempt.reply,
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
