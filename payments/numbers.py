@@ -7,6 +7,7 @@ which URLs do not carry well.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 from config.clock import BEIJING
@@ -16,6 +17,7 @@ from config.identifiers import random_letters
 OUT_REFUND_NO = r"^[A-Za-z0-9_\-|*@]{1,64}$"
 
 _RANDOM_LETTERS = 20
+_PLAIN = re.compile(r"[!-~]+")
 
 
 def new_out_trade_no(moment: datetime) -> str:
@@ -26,3 +28,11 @@ def new_out_trade_no(moment: datetime) -> str:
 def new_out_refund_no(moment: datetime) -> str:
     """A number for one refund: `R`, the Beijing day, 20 random letters; 29 characters."""
     return f"R{moment.astimezone(BEIJING):%Y%m%d}{random_letters(_RANDOM_LETTERS)}"
+
+
+def is_plain(number: str) -> bool:
+    """Whether a number that WeChat Pay named is visible ASCII without blanks.
+
+    Checked before such a number is looked up: MySQL takes `R1` with a blank behind it for `R1`.
+    """
+    return _PLAIN.fullmatch(number) is not None

@@ -25,6 +25,7 @@ from config.logs import get_logger
 from config.prepared import Prepared
 from partner.wechatpay.resources.transactions import Transaction
 from payments import metrics
+from payments.numbers import is_plain
 from payments.orders.models import Order, OrderState, TradeType
 from payments.orders.presenter import OrderFacts, present_order
 from payments.orders.states import sources_of
@@ -169,13 +170,11 @@ def _is_complete(paid: Transaction) -> bool:
     required = (paid.transaction_id, paid.success_time, paid.total_fen, paid.currency)
     if not paid.is_paid or paid.trade_type not in _TRADE_TYPES or None in required:
         return False
-    # MySQL takes `cny` for `CNY`, and a number with a blank behind it for the number.
     names = (paid.out_trade_no, paid.sp_mchid, paid.sub_mchid, paid.sp_appid, paid.sub_appid)
-    exact = all(_NAME.fullmatch(name) for name in names if name is not None)
-    return exact and _CURRENCY.fullmatch(paid.currency or "") is not None
+    exact = all(is_plain(name) for name in names if name is not None)
+    return exact and _CURRENCY.fullmatch(paid.currency or "") is not None  # MySQL: `cny` is `CNY`
 
 
-_NAME = re.compile(r"[!-~]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LONGEST_BANK_TYPE = 32
 

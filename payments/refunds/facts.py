@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from partner.wechatpay.resources.refunds import Refund as Told
+from payments.numbers import is_plain
 from payments.orders.confirm import Check
 
-_NAME = re.compile(r"[!-~]+")
 _LONGEST_RECEIVER = 64
 
 
 def numbers_are_plain(told: Told) -> bool:
-    """Whether each number is letters without blanks: MySQL takes `R1 ` for `R1`."""
+    """Whether none of its numbers holds a blank or anything else that a number does not."""
     names = (told.out_refund_no, told.out_trade_no, told.transaction_id, told.refund_id)
-    return all(_NAME.fullmatch(name) for name in names)
+    return all(map(is_plain, names))
 
 
 def merchant_checks(sp_mchid: str, sub_mchid: str, told: Told) -> list[Check]:
