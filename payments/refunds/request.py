@@ -111,7 +111,7 @@ def _recorded(order: Order, request: RefundRequest) -> Refund:
                 raise _NumberTaken
             raise _refusal(order, request.amount_fen, moment)
         reread(order)
-        draft = _draft(order, request, moment)
+        draft = {**_draft(order, request, moment), **_first_turn(order.id, moment)}
         if not insert_new(Refund, draft, unique=("sub_merchant_id", "merchant_refund_no")):
             raise _NumberTaken
         if draft["waiting"] is Waiting.ANSWER:
@@ -162,8 +162,6 @@ def _draft(order: Order, request: RefundRequest, moment: datetime) -> dict[str, 
         currency=order.currency,
         reason=request.reason,
     )
-    has_turn = take_turn(order.id, moment=moment, asked_at=None)
-    waits = {"waiting": Waiting.MINUTE, "next_check_at": next_turn(order.id, moment)}
     return {
         "id": new_id("re"),
         "sub_merchant_id": order.sub_merchant_id,
@@ -185,8 +183,14 @@ def _draft(order: Order, request: RefundRequest, moment: datetime) -> dict[str, 
         "request_body": body.decode(),
         "created_at": moment,
         "checks": 0,
-        **(under_way(moment) if has_turn else waits),
     }
+
+
+def _first_turn(order_id: str, moment: datetime) -> dict[str, object]:
+    """How a new refund stands: on its way, or waiting until its order's next turn."""
+    if take_turn(order_id, moment=moment, asked_at=None):
+        return under_way(moment)
+    return {"waiting": Waiting.MINUTE, "next_check_at": next_turn(order_id, moment)}
 
 
 def _keep_pace(sub_merchant_id: str) -> None:
