@@ -56,7 +56,7 @@ def sweep(
     asked, counted = 0, Counter[str]()
     with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
         while due := _due(model, limit):
-            results = list(pool.map(lambda row: _checked(app, check, row[1], row[0]), due))
+            results = list(pool.map(lambda row: _checked(app, check, row), due))
             moved = len(due) - results.count(TAKEN)
             asked += moved
             counted.update(result for result in results if result != TAKEN)
@@ -94,11 +94,11 @@ def claim_due(model: type[Row], row_id: str, later: Callable[[Row], datetime]) -
     return row if claimed else None
 
 
-def _checked(app: Flask, check: Callable[[str], str], sub_merchant_id: str, row_id: str) -> str:
-    with app.app_context(), acting_for(sub_merchant_id):
+def _checked(app: Flask, check: Callable[[str], str], row: Found[Any]) -> str:
+    with app.app_context(), acting_for(row.sub_merchant_id):
         try:
-            return check(row_id)
+            return check(row.id)
         except Exception as fault:
             # Its next moment is set already; what ails one row must not stop the others.
-            log.error("a waiting row could not be checked", row_id=row_id, exc_info=fault)
+            log.error("a waiting row could not be checked", row_id=row.id, exc_info=fault)
             return _FAULT

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, cast
 from urllib.parse import quote
@@ -178,5 +179,5 @@ def _note_down(dialect: Dialect, names: tuple[str, ...]) -> Prepared:
     return Prepared(here.values({name: bindparam(name) for name in names}), dialect)
 
 
-def _soon(order: Order) -> Any:
+def _soon(order: Order) -> datetime:
     return next_check(checks=0, now=now(), expires_at=order.expires_at)
