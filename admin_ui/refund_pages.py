@@ -29,7 +29,7 @@ from admin_ui.reading.timeline import refund_timeline
 from admin_ui.refusals import in_words, kept_finding
 from config.database import db
 from config.errors import AppError, RefusedHere
-from partner.wechatpay.resources.refunds import BankCard
+from partner.wechatpay.resources.refunds import BANKS, BankCard
 from payments.errors import WeChatPayOutcomeUnknown
 from payments.money import InexactMoney, parse_yuan
 from payments.orders.models import Order
@@ -44,12 +44,6 @@ from submerchants.tenancy import acting_for
 from submerchants.tenants.models import SubMerchant
 
 _REASON_BYTES = 80
-# Debit cards that WeChat Pay sends an abnormal refund to, by its own codes.
-BANKS = (
-    *("CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB"),
-    *("CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB"),
-)
-
 _COLUMNS = (
     "created_at",
     "sub_mchid",

@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 from config import audit
 from config.commands import emit, json_option
 from config.database import transaction
-from partner.wechatpay.resources.refunds import MERCHANTS_CARD, PAYERS_CARD, BankCard
+from partner.wechatpay.resources.refunds import BANKS, MERCHANTS_CARD, PAYERS_CARD, BankCard
 from payments.refunds.apply_abnormal import apply_abnormal
 from payments.refunds.find import find_elsewhere
 from payments.refunds.models import Refund, RefundState
@@ -24,11 +24,6 @@ from submerchants.tenants.queries import get_sub_merchant
 
 LISTED = 100
 
-# A debit card of one of these can take an abnormal refund (发起异常退款).
-BANKS = (
-    *("CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB"),
-    *("CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB"),
-)
 BANK_TYPES = tuple(f"{bank}_DEBIT" for bank in BANKS)
 
 refunds = AppGroup("refunds", help="Refunds of every tenant.")

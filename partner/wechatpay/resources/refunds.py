@@ -18,6 +18,11 @@ from partner.wechatpay.transport import Transport, path
 
 PAYERS_CARD: Final = "USER_BANK_CARD"
 MERCHANTS_CARD: Final = "MERCHANT_BANK_CARD"
+# A debit card of one of these can take an abnormal refund; its bank_type is `CMB_DEBIT` and so on.
+BANKS: Final = (
+    *("CMB", "COMM", "ABC", "CCB", "ICBC", "BOC", "PAB", "SPDB"),
+    *("CITIC", "CEB", "CMBC", "CIB", "GDB", "PSBC", "NBCB"),
+)
 
 _ROOT: Final = ("v3", "refund", "domestic", "refunds")
 _LONGEST_ID: Final = 32
