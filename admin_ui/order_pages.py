@@ -12,13 +12,14 @@ from admin_ui.exports import Cell, Number, csv_response
 from admin_ui.formatting import beijing, plain_yuan
 from admin_ui.reading.chosen import Chosen
 from admin_ui.reading.order_list import exported, listed
-from admin_ui.reading.refund_list import is_unexplained, parts_of, refundable_fen, refunds_of
+from admin_ui.reading.refund_list import is_unexplained, parts_of, refunds_of
 from admin_ui.reading.timeline import order_timeline
 from admin_ui.refusals import in_words, kept_finding
 from config.errors import AppError
 from config.identifiers import random_letters
 from payments.orders.models import Order, OrderState
 from payments.orders.queries import get_order
+from payments.refunds.request import refundable_fen
 from submerchants.tenants.models import SubMerchant
 
 REFUND_NUMBER_LETTERS = 20

@@ -15,7 +15,7 @@ from partner.wechatpay.resources.transactions import REFUNDED
 from payments.orders.models import Order
 from payments.refunds.models import Refund, RefundState, RefundTask
 from payments.refunds.queries import RefundFilter, list_refunds, refunds_matching
-from payments.refunds.request import MOST_REFUNDS
+from payments.refunds.request import MOST_REFUNDS, refundable_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,6 @@ def refunds_of(order: Order) -> Sequence[Refund]:
     """All of one order, the oldest first."""
     query = select(Refund).where(Refund.order_id == order.id).order_by(Refund.created_at, Refund.id)
     return db.session.scalars(query.limit(2 * MOST_REFUNDS)).all()
-
-
-def refundable_fen(order: Order) -> int:
-    """What a further refund may take of the order, in fen."""
-    return max(order.amount_fen - max(order.refund_reserved_fen, order.refunded_fen), 0)
 
 
 def is_unexplained(order: Order, refunds: Sequence[Refund]) -> bool:

@@ -93,6 +93,11 @@ def request_refund(*, order: Order, request: RefundRequest) -> Requested:
     return Requested(send_refund(known), is_new=False)
 
 
+def refundable_fen(order: Order) -> int:
+    """What a further refund may take of the order, in fen; 0 where nothing is left."""
+    return max(order.amount_fen - max(order.refund_reserved_fen, order.refunded_fen), 0)
+
+
 def _find(merchant_refund_no: str) -> Refund | None:
     return db.session.scalars(
         select(Refund).where(Refund.merchant_refund_no == merchant_refund_no),
@@ -144,10 +149,10 @@ def _refusal(order: Order, amount_fen: int, moment: datetime) -> AppError:
         return OrderNotRefundable(order_id=order.id, state=order.state.value)
     if order.paid_at <= moment - timedelta(days=REFUNDABLE_DAYS):
         return RefundTooLate(days=REFUNDABLE_DAYS)
-    left = order.amount_fen - max(order.refund_reserved_fen, order.refunded_fen)
+    left = refundable_fen(order)
     if left >= amount_fen and order.refund_count >= MOST_REFUNDS:
         return TooManyRefunds(limit=MOST_REFUNDS)
-    return RefundExceedsBalance(requested_fen=amount_fen, refundable_fen=max(left, 0))
+    return RefundExceedsBalance(requested_fen=amount_fen, refundable_fen=left)
 
 
 def _draft(order: Order, request: RefundRequest, moment: datetime) -> dict[str, object]:
