@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from config.clock import now
 from config.database import db
@@ -17,7 +18,9 @@ from submerchants.staff.models import StaffMember
 from submerchants.tenants.models import Binding, SubMerchant
 
 ROWS_PER_PAGE = 50
-MAX_BELONGINGS = 100
+MAX_BELONGINGS = 100  # of one kind, on one page
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,47 +83,19 @@ def get_tenant(sub_merchant_id: str) -> Tenant:
     if sub_merchant is None:
         raise NotFound("There is no such sub-merchant.")
     partner = db.session.get_one(Partner, sub_merchant.partner_id)
-    session = db.session
+    bindings = select(Binding).where(Binding.sub_merchant_id == sub_merchant.id)
+    own = select(PaymentDirectory).where(PaymentDirectory.sub_merchant_id == sub_merchant.id)
+    provider_wide = select(PartnerDirectory).where(PartnerDirectory.partner_id == partner.id)
+    keys = select(ApiKey).where(ApiKey.sub_merchant_id == sub_merchant.id)
+    staff = select(StaffMember).where(StaffMember.sub_merchant_id == sub_merchant.id)
     return Tenant(
         sub_merchant=sub_merchant,
         partner=partner,
-        bindings=list(
-            session.scalars(
-                select(Binding)
-                .where(Binding.sub_merchant_id == sub_merchant.id)
-                .order_by(Binding.position)
-            )
-        ),
-        directories=list(
-            session.scalars(
-                select(PaymentDirectory)
-                .where(PaymentDirectory.sub_merchant_id == sub_merchant.id)
-                .order_by(PaymentDirectory.url)
-            )
-        ),
-        provider_directories=list(
-            session.scalars(
-                select(PartnerDirectory)
-                .where(PartnerDirectory.partner_id == partner.id)
-                .order_by(PartnerDirectory.url)
-            )
-        ),
-        api_keys=list(
-            session.scalars(
-                select(ApiKey)
-                .where(ApiKey.sub_merchant_id == sub_merchant.id)
-                .order_by(ApiKey.created_at.desc())
-                .limit(MAX_BELONGINGS)
-            )
-        ),
-        staff=list(
-            session.scalars(
-                select(StaffMember)
-                .where(StaffMember.sub_merchant_id == sub_merchant.id)
-                .order_by(StaffMember.email)
-                .limit(MAX_BELONGINGS)
-            )
-        ),
+        bindings=_some(bindings.order_by(Binding.position)),
+        directories=_some(own.order_by(PaymentDirectory.url)),
+        provider_directories=_some(provider_wide.order_by(PartnerDirectory.url)),
+        api_keys=_some(keys.order_by(ApiKey.created_at.desc())),
+        staff=_some(staff.order_by(StaffMember.email)),
     )
 
 
@@ -129,6 +104,10 @@ def key_state(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return "REVOKED"
     return "EXPIRED" if key.expires_at is not None and key.expires_at <= now() else "IN_FORCE"
+
+
+def _some(query: Select[Row]) -> list[Row]:
+    return list(db.session.scalars(query.limit(MAX_BELONGINGS)))
 
 
 def _belongings(ids: list[str]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
