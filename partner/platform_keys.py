@@ -1,4 +1,4 @@
-"""WeChat Pay's own keys as we hold them: fetched by a job, swapped as a whole, found by serial.
+"""WeChat Pay's own keys as we hold them: fetched by a job and swapped as a whole.
 
 A refresh that fails leaves the set from before in use. A provider whose number has a public key
 only is told by WeChat Pay that there are no certificates; that is a state, not an error. Requests
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from sqlalchemy import delete, select, update
 
 from config import audit, metrics
@@ -19,7 +18,6 @@ from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
 from config.logs import get_logger
 from partner.gateway import look_again, wechatpay
-from partner.key_material import read_public_key
 from partner.models import (
     Partner,
     PlatformKeyRefresh,
@@ -75,16 +73,6 @@ def wechatpay_keys(partner_id: str) -> Sequence[WeChatPayKey]:
     here = select(WeChatPayKey).where(WeChatPayKey.partner_id == partner_id)
     order = (WeChatPayKey.kind.desc(), WeChatPayKey.created_at, WeChatPayKey.serial)
     return db.session.scalars(here.order_by(*order)).all()
-
-
-def find_key(partner_id: str, serial: str) -> RSAPublicKey | None:
-    """The key that a `Wechatpay-Serial` names, for this provider only."""
-    pem = db.session.scalar(
-        select(WeChatPayKey.pem).where(
-            WeChatPayKey.partner_id == partner_id, WeChatPayKey.serial == serial
-        )
-    )
-    return None if pem is None else read_public_key(pem)
 
 
 def last_refresh(partner_id: str) -> PlatformKeyRefresh | None:

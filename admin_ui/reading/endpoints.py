@@ -15,7 +15,6 @@ from config.clock import now
 from config.database import db
 from payments.webhooks.endpoints import DISABLED_BY_HAND, list_endpoints
 from payments.webhooks.models import DeliveryState, EndpointState, WebhookDelivery, WebhookEndpoint
-from payments.webhooks.record import FAILED_TOO_LONG
 
 ROWS_PER_PAGE = 25
 TICKS = 30
@@ -52,18 +51,8 @@ class Shown:
 
     @property
     def received(self) -> int:
+        """How many of the ticks were received."""
         return sum(tick.state is DeliveryState.DELIVERED for tick in self.ticks)
-
-    @property
-    def was_disabled_by_hand(self) -> bool:
-        return self.endpoint.disabled_reason == DISABLED_BY_HAND
-
-    @property
-    def disabled_after(self) -> str | None:
-        """The last problem, when days of failure disabled it."""
-        reason = self.endpoint.disabled_reason or ""
-        found = reason.startswith(FAILED_TOO_LONG)
-        return reason.removeprefix(FAILED_TOO_LONG) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from partner.models import (
     WeChatPayKey,
     WeChatPayKeyKind,
 )
-from partner.platform_keys import find_key, refresh
+from partner.platform_keys import refresh
 from partner.refresh_requests import due_for_refresh
 from partner.simulator.simulator import Simulator
 from tests.factories.partner import make_partner, make_partner_of
@@ -91,7 +91,6 @@ def test_the_first_certificates_come_without_any_key_of_wechat_pays(
 
     assert fetched.state is RefreshState.DONE
     assert serials(partner, WeChatPayKeyKind.CERTIFICATE) == [simulator.facts["platform_serial_no"]]
-    assert find_key(partner.id, simulator.facts["platform_serial_no"]) is not None
 
 
 def test_a_rotation_swaps_the_set_and_every_process_notices(
