@@ -19,7 +19,7 @@ from flask import current_app
 from sqlalchemy import select, update
 
 from config import audit
-from config.clock import now, present_moment
+from config.clock import now, rfc3339
 from config.database import changed_rows, db, insert_new, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id, random_letters
@@ -258,9 +258,7 @@ def _expiry(asked: datetime | None, moment: datetime) -> datetime:
     earliest, latest = moment + SHORTEST_LIFE, moment + LONGEST_LIFE
     expires_at = asked or moment + USUAL_LIFE
     if not earliest <= expires_at <= latest:
-        raise ExpiryOutOfRange(
-            earliest=present_moment(earliest) or "", latest=present_moment(latest) or ""
-        )
+        raise ExpiryOutOfRange(earliest=rfc3339(earliest), latest=rfc3339(latest))
     return expires_at.replace(microsecond=0)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import Dialect, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from config import audit
-from config.clock import now, present_moment
+from config.clock import now, rfc3339
 from config.database import db, dialect_here, run_later, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id
@@ -285,7 +285,5 @@ def _expiry(request: OrderRequest, moment: datetime) -> datetime:
         return (moment + USUAL_LIFE).replace(microsecond=0)
     earliest, latest = moment + SHORTEST_LIFE, moment + LONGEST_LIFE
     if not earliest <= asked <= latest:
-        raise ExpiryOutOfRange(
-            earliest=present_moment(earliest) or "", latest=present_moment(latest) or ""
-        )
+        raise ExpiryOutOfRange(earliest=rfc3339(earliest), latest=rfc3339(latest))
     return asked.replace(microsecond=0)
