@@ -71,8 +71,6 @@ def init_admin_ui(app: Flask, settings: Settings) -> None:
     """Wire everything under `/`, `/admin`, `/dashboard` and `/assets`."""
     is_https = settings.public_base_url.startswith("https://")
     app.config.update(
-        SECRET_KEY=settings.secret_key.reveal(),
-        PUBLIC_BASE_URL=settings.public_base_url,
         SESSION_COOKIE_NAME="__Host-form" if is_https else "form",
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_HTTPONLY=True,
