@@ -3,7 +3,7 @@
 Reading needs no ceremony. Writing happens only inside `transaction()`, which on SQLite begins
 IMMEDIATE, so that two writers queue instead of failing half way. Nothing slow belongs inside it: no
 network, no hashing, no rendering. SQLite, PostgreSQL and MariaDB or MySQL get the same schema and
-the same meaning.
+the same meaning. An INSERT that may meet a row which is there already is in `config.inserts`.
 
 On PostgreSQL a journey to the server costs more than a statement. There the first prepared one
 takes BEGIN along, and those that nobody waits for travel with COMMIT (`config.sending`).
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,21 +24,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import (
-    Connection,
-    CursorResult,
-    Dialect,
-    Engine,
-    Enum,
-    Insert,
-    MetaData,
-    Table,
-    event,
-    insert,
-    make_url,
-)
-from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, CursorResult, Dialect, Engine, Enum, MetaData, event, make_url
 from sqlalchemy.orm import (
     DeclarativeBase,
     ORMExecuteState,
@@ -48,7 +33,7 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.sql.dml import UpdateBase
 
-from config.by_key import by_key, keys_of
+from config.by_key import by_key
 from config.columns import MYSQL, UtcDateTime, big_integer
 from config.columns import identifier as identifier
 from config.columns import long_text as long_text
@@ -62,7 +47,6 @@ BUSY_TIMEOUT_MS = 10_000
 STALE_CONNECTION_SECONDS = 1_800
 MYSQL_LONGEST_TEXT = 16 * 1024 * 1024  # of rows put together; by itself it may cut after 1024
 MIGRATIONS = Path(__file__).parent / "migrations"
-_MYSQL_DUPLICATE_KEY = 1062
 
 _watchers: list[Callable[[Prepared, Mapping[str, Any]], None]] = []
 
@@ -151,80 +135,6 @@ def changed_rows(statement: UpdateBase) -> int:
     return cast("CursorResult[Any]", result).rowcount
 
 
-def insert_new(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> bool:
-    """Insert unless a row with the same unique columns stands there; answer whether it was new.
-
-    One statement on every database; the unique constraint decides, never a look beforehand.
-    """
-    dialect = dialect_here()
-    target = cast("Table", table.__table__)
-    try:
-        inserted = run(_prepared_insert(target, dialect, unique, tuple(values)), values)
-    except IntegrityError as error:
-        # A failed statement leaves a MySQL transaction as it was, so no savepoint is needed.
-        clashing = keys_of(target).get(_clashing_key(error) or "")
-        if dialect.name not in MYSQL or clashing != frozenset(unique):
-            raise
-        return False
-    return inserted.rowcount == 1
-
-
-def _clashing_key(error: IntegrityError) -> str | None:
-    """The name of the key that MySQL says is taken; the value before it may be anything."""
-    number, message = (*getattr(error.orig, "args", ()), 0, "")[:2]
-    named = str(message).rpartition(" for key ")[2].strip("'`")
-    return named.rpartition(".")[2] if number == _MYSQL_DUPLICATE_KEY else None
-
-
-def insert_later(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
-    """The same for whoever does not ask whether it was new: it travels with COMMIT."""
-    dialect = dialect_here()
-    if dialect.name in MYSQL:
-        insert_new(table, values, unique=unique)
-        return
-    target = cast("Table", table.__table__)
-    run_later(_prepared_insert(target, dialect, unique, tuple(values)), values)
-
-
-def insert_or_renew(
-    table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...], news: tuple[str, ...]
-) -> None:
-    """Insert; where a row with the same unique columns stands, write `news` of `values` over it.
-
-    `attempts` counts up there. Like `insert_later` it travels with COMMIT.
-    """
-    target, dialect = cast("Table", table.__table__), dialect_here()
-    run_later(_prepared_renewal(target, dialect, unique, news, tuple(values)), values)
-
-
-@cache
-def _prepared_renewal(
-    target: Table,
-    dialect: Dialect,
-    unique: tuple[str, ...],
-    news: tuple[str, ...],
-    given: tuple[str, ...],
-) -> Prepared:
-    counted = {"attempts": target.c.attempts + 1}
-    if dialect.name in MYSQL:
-        row = mysql.insert(target)
-        renewal: Insert = row.on_duplicate_key_update(
-            {**{n: row.inserted[n] for n in news}, **counted}
-        )
-    else:
-        new = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(target)
-        changes = {**{name: new.excluded[name] for name in news}, **counted}
-        renewal = new.on_conflict_do_update(index_elements=unique, set_=changes)
-    return Prepared(renewal.inline(), dialect, given=given)
-
-
-@cache
-def _prepared_insert(
-    target: Table, dialect: Dialect, unique: tuple[str, ...], given: tuple[str, ...]
-) -> Prepared:
-    return Prepared(_insert_new(target, dialect.name, unique).inline(), dialect, given=given)
-
-
 def watch_prepared(watch: Callable[[Prepared, Mapping[str, Any]], None]) -> None:
     """Have every prepared statement looked at before it runs; a higher floor refuses by raising."""
     _watchers.append(watch)
@@ -270,33 +180,6 @@ def dialect_here() -> Dialect:
     """The dialect of the current application's database."""
     writing = _writing.get()
     return db.engine.dialect if writing is None else writing.dialect
-
-
-def ensure_row(table: type[Base], values: Mapping[str, Any], *, unique: tuple[str, ...]) -> None:
-    """Insert unless the row stands there already, when an UPDATE of it follows.
-
-    `insert_new` is not for that: on MySQL an INSERT that meets a duplicate keeps a shared lock, and
-    two callers who then update the row wait for each other until one is thrown out.
-    """
-    dialect = db.session.get_bind().dialect.name
-    db.session.execute(_ensure_row(cast("Table", table.__table__), dialect, unique), values)
-
-
-@cache
-def _ensure_row(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
-    if dialect in MYSQL:
-        same = {unique[0]: target.c[unique[0]]}
-        return mysql.insert(target).on_duplicate_key_update(same)
-    return _insert_new(target, dialect, unique)
-
-
-@cache
-def _insert_new(target: Table, dialect: str, unique: tuple[str, ...]) -> Insert:
-    # Kept, because building a statement costs more than running it.
-    if dialect in MYSQL:
-        return insert(target)
-    build = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return build(target).on_conflict_do_nothing(index_elements=unique)
 
 
 def engine_options(url: str) -> dict[str, Any]:

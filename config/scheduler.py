@@ -25,9 +25,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from config import metrics
 from config.clock import now
-from config.database import Base, changed_rows, db, ensure_row, identifier, long_text, transaction
+from config.database import Base, changed_rows, db, identifier, long_text, transaction
 from config.errors import NotFound
 from config.identifiers import new_id
+from config.inserts import ensure_row
 from config.logs import get_logger
 
 MISFIRE_GRACE_SECONDS = 120

@@ -14,8 +14,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
-from config.database import Base, changed_rows, db, ensure_row, identifier, transaction
+from config.database import Base, changed_rows, db, identifier, transaction
 from config.errors import TooFast
+from config.inserts import ensure_row
 
 WINDOW = timedelta(minutes=15)
 TRIES_FROM_ONE_PLACE = 8  # for one account from one address

@@ -14,8 +14,9 @@ from sqlalchemy import select, update
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
+from config.inserts import insert_new
 from config.vault import Secret
 from partner import inputs
 from partner.errors import (

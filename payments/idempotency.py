@@ -18,18 +18,10 @@ from sqlalchemy import ColumnElement, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from config.clock import now
-from config.database import (
-    Base,
-    changed_rows,
-    db,
-    identifier,
-    insert_new,
-    long_text,
-    release,
-    transaction,
-)
+from config.database import Base, changed_rows, db, identifier, long_text, release, transaction
 from config.errors import AppError, Conflict, RefusedHere
 from config.identifiers import new_id, random_letters
+from config.inserts import insert_new
 from config.logs import get_logger
 from submerchants.tenancy import TenantOwned, across_tenants
 

@@ -8,9 +8,10 @@ from sqlalchemy import select
 
 from config import audit
 from config.clock import now
-from config.database import db, insert_new, transaction
+from config.database import db, transaction
 from config.errors import Conflict, NotFound
 from config.identifiers import new_id
+from config.inserts import insert_new
 from config.passwords import check_new_password, hash_password
 from config.second_factor import new_totp_secret, provisioning_uri
 from config.sign_in import normalise_email

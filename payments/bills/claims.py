@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 
 from config.clock import now
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
+from config.inserts import insert_new
 from payments.bills.models import ALL_TRADE, BillDownload, DownloadState
 
 LEASE = timedelta(minutes=15)  # longer than one download may take

@@ -20,9 +20,10 @@ from sqlalchemy import select, update
 
 from config import audit
 from config.clock import now, rfc3339
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, transaction
 from config.errors import RefusedHere
 from config.identifiers import new_id, random_letters
+from config.inserts import insert_new
 from config.rows import as_stored
 from config.settings import is_loopback
 from config.vault import Secret

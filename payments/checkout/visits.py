@@ -12,8 +12,9 @@ from typing import Final
 from sqlalchemy import delete, select, update
 
 from config.clock import now
-from config.database import changed_rows, db, insert_new, release, transaction
+from config.database import changed_rows, db, release, transaction
 from config.identifiers import new_id
+from config.inserts import insert_new
 from payments.checkout.browser import Visitor, hash_of_state
 from payments.checkout.models import CheckoutLink, CheckoutVisit
 from submerchants.tenancy import across_tenants

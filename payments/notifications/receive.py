@@ -20,8 +20,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from config import audit
 from config.clock import now
-from config.database import insert_new, insert_or_renew, transaction
+from config.database import transaction
 from config.identifiers import new_id
+from config.inserts import insert_new, insert_or_renew
 from config.logs import get_logger
 from partner.gateway import KeyRing, other_key_rings
 from partner.wechatpay.errors import Malformed, Undecryptable
@@ -35,8 +36,7 @@ log = get_logger(__name__)
 
 _IDENTITY = ("partner_id", "notification_id")
 _REASON_LENGTH = 255
-_UNREADABLE_ID = "unreadable-"
-
+_UNREADABLE_ID = "unreadable-"  # stands before a hash, where the message's own id cannot be read
 
 UNOPENED = Applied.kept("no API v3 key of this provider opens it; check the key, then replay")
 
@@ -120,7 +120,9 @@ def _write(facts: Mapping[str, Any], applied: Applied) -> InboxState:
     entry = {"id": new_id("ntf"), **facts, **outcome, "received_at": moment, "attempts": 1}
     if applied.state is InboxState.APPLIED:
         # One that was kept or quarantined before is applied now.
-        insert_or_renew(InboxEntry, entry, unique=_IDENTITY, news=tuple(outcome))
+        insert_or_renew(
+            InboxEntry, entry, unique=_IDENTITY, news=tuple(outcome), counted="attempts"
+        )
     elif (
         insert_new(InboxEntry, entry, unique=_IDENTITY) and applied.state is InboxState.QUARANTINED
     ):

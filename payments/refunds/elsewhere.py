@@ -1,7 +1,7 @@
 """Take in a refund that was not made here: in the merchant platform, or by another system.
 
-The money has left whatever we think of it, so the order's sums take it without asking for room. Who
-it belongs to is still ours to check: an order of our own, with the same numbers and the same total.
+The money has left already, so the order's sums take it even beyond what is refundable. What is
+still checked is whose it is: an order of ours, with the same numbers and the same total.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from config.clock import now
-from config.database import changed_rows, db, insert_new
+from config.database import changed_rows, db
 from config.identifiers import new_id
+from config.inserts import insert_new
 from config.logs import get_logger
 from partner.wechatpay.resources.refunds import Refund as Told
 from payments.orders.confirm import Check, Confirmation, Verdict
@@ -20,7 +21,7 @@ from payments.refunds.models import Refund, RefundOrigin, RefundState
 from payments.refunds.move import hold_money, open_task, tell
 from payments.refunds.states import FINAL, STATE_OF
 
-NO_REQUEST = "made elsewhere"  # stands for the hash of a request; no request has it
+NO_REQUEST = "made elsewhere"  # in place of a request's hash, which is never this text
 
 log = get_logger(__name__)
 

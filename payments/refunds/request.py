@@ -16,9 +16,10 @@ from sqlalchemy import select, update
 
 from config import audit
 from config.clock import now
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, transaction
 from config.errors import AppError
 from config.identifiers import new_id
+from config.inserts import insert_new
 from config.rows import reread
 from partner.wechatpay.resources.refunds import refund_body
 from payments import metrics

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from config.clock import now
-from config.database import insert_later
 from config.identifiers import new_id
+from config.inserts import insert_later
 from payments.webhooks.models import WebhookEvent
 
 EVENT_IDENTITY = ("sub_merchant_id", "event_key")

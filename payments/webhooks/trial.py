@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from config.clock import now, rfc3339
-from config.database import db, insert_new, release, transaction
+from config.database import db, release, transaction
 from config.identifiers import new_id
+from config.inserts import insert_new
 from payments.webhooks.claims import Claim, signers_of
 from payments.webhooks.divide import delivery_row
 from payments.webhooks.endpoints import allowed_networks

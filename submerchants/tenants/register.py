@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from config import audit
 from config.clock import now
-from config.database import db, insert_new, transaction
+from config.database import db, transaction
 from config.identifiers import new_id
+from config.inserts import insert_new
 from partner.models import Partner
 from partner.numbers import mchid_fault, name_fault
 from submerchants.errors import InvalidSubMerchant, SubMerchantExists

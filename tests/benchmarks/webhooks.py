@@ -23,7 +23,8 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import select
 
-from config.database import db, insert_new, release, transaction
+from config.database import db, release, transaction
+from config.inserts import insert_new
 from partner.models import Partner
 from payments.webhooks.endpoints import add_endpoint
 from payments.webhooks.models import WebhookEvent

@@ -7,15 +7,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from config.audit import AuditHead
-from config.database import (
-    WriteOutsideTransaction,
-    changed_rows,
-    db,
-    ensure_row,
-    insert_new,
-    release,
-    transaction,
-)
+from config.database import WriteOutsideTransaction, changed_rows, db, release, transaction
+from config.inserts import ensure_row, insert_new
 from config.scheduler import JobLease
 from partner.operators.models import Operator
 from tests.factories.people import make_operator

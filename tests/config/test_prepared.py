@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 from sqlalchemy import Table, bindparam, insert, select
 
-from config.database import dialect_here, insert_new, read, run, transaction
+from config.database import dialect_here, read, run, transaction
+from config.inserts import insert_new
 from config.prepared import Prepared
 from config.scheduler import JobLease
 from payments.orders.models import Order

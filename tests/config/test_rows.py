@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import inspect, select, update
 from sqlalchemy.exc import NoResultFound
 
-from config.database import changed_rows, db, insert_new, transaction
+from config.database import changed_rows, db, transaction
+from config.inserts import insert_new
 from config.rows import as_stored, note_stored, reread
 from config.scheduler import JobLease, JobRun
 

@@ -8,17 +8,8 @@ import pytest
 from sqlalchemy import Table, bindparam, create_engine, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from config.database import (
-    changed_rows,
-    db,
-    dialect_here,
-    insert_later,
-    insert_new,
-    read,
-    run,
-    run_later,
-    transaction,
-)
+from config.database import changed_rows, db, dialect_here, read, run, run_later, transaction
+from config.inserts import insert_later, insert_new
 from config.prepared import Prepared
 from config.scheduler import JobLease
 from config.sending import take

@@ -18,7 +18,8 @@ from sqlalchemy.orm import aliased
 
 from config.batches import insert_rows
 from config.clock import now
-from config.database import changed_rows, db, dialect_here, insert_new, read, transaction
+from config.database import changed_rows, db, dialect_here, read, transaction
+from config.inserts import insert_new
 from config.prepared import Prepared
 from payments.orders.models import Order
 from payments.webhooks.models import WebhookEvent
