@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from config.clock import present_moment
 from payments.errors import present_kept_refusal
@@ -13,31 +14,31 @@ from payments.orders.models import OrderState, TradeType
 class OrderFacts(Protocol):
     """What of an order is shown; a mapped row and a row of columns both have it."""
 
-    id: Any
-    sub_merchant_id: Any
-    merchant_order_no: Any
-    out_trade_no: Any
-    transaction_id: Any
-    sp_mchid: Any
-    sub_mchid: Any
-    sp_appid: Any
-    sub_appid: Any
-    trade_type: Any
-    state: Any
-    trade_state: Any
-    description: Any
-    amount_fen: Any
-    currency: Any
-    payer_total_fen: Any
-    refunded_fen: Any
-    sp_openid: Any
-    sub_openid: Any
-    attach: Any
-    expires_at: Any
-    paid_at: Any
-    closed_at: Any
-    created_at: Any
-    last_refusal: Any
+    id: str
+    sub_merchant_id: str
+    merchant_order_no: str
+    out_trade_no: str
+    transaction_id: str | None
+    sp_mchid: str
+    sub_mchid: str
+    sp_appid: str
+    sub_appid: str | None
+    trade_type: TradeType
+    state: OrderState
+    trade_state: str | None
+    description: str
+    amount_fen: int
+    currency: str
+    payer_total_fen: int | None
+    refunded_fen: int
+    sp_openid: str | None
+    sub_openid: str | None
+    attach: str | None
+    expires_at: datetime
+    paid_at: datetime | None
+    closed_at: datetime | None
+    created_at: datetime
+    last_refusal: str | None
 
 
 def present_order(
@@ -55,8 +56,8 @@ def present_order(
         "sub_mchid": order.sub_mchid,
         "sp_appid": order.sp_appid,
         "sub_appid": order.sub_appid,
-        "trade_type": TradeType(order.trade_type).value,
-        "state": OrderState(order.state).value,
+        "trade_type": order.trade_type.value,
+        "state": order.state.value,
         "trade_state": order.trade_state,
         "description": order.description,
         "amount_fen": order.amount_fen,
