@@ -56,9 +56,11 @@ class Check:
 
     @property
     def agrees(self) -> bool:
+        """Whether both sides say the same."""
         return self.ours == self.theirs
 
     def as_dict(self) -> dict[str, object]:
+        """The verdict as the inbox keeps it."""
         return {
             "check": self.field,
             "ok": self.agrees,

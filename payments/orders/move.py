@@ -56,7 +56,7 @@ def close_row(order: Order, **news: Any) -> bool:
     return closed
 
 
-def give_back_row(order: Order) -> bool:
+def reverse_row(order: Order) -> bool:
     """Write that a reversed payment went back in full, and tell its tenant; False if it was known.
 
     A paid order stays paid; nothing of it can be refunded any more.

@@ -149,7 +149,10 @@ def _refused(order: Order, refusal: Refused) -> Order:
 
 
 def note_open(order: Order, what: str, news: Mapping[str, Any], **detail: Any) -> bool:
-    """Write news and audit of an order that nobody has settled; False when somebody had."""
+    """Write `news` into an order that is still open, with an audit entry `order.<what>`.
+
+    False when the order was paid or closed meanwhile; then nothing is written and it is reread.
+    """
     named = {"order_id": order.id, "sub_merchant_id": order.sub_merchant_id}
     with transaction():
         changed = run(_note_down(dialect_here(), tuple(news)), {**news, **named}).rowcount == 1

@@ -24,10 +24,16 @@ from partner.wechatpay.errors import FREQUENCY_LIMITED, OutcomeUnknown, Refused
 from partner.wechatpay.resources.transactions import REVOKED
 from payments.errors import NotReversible, WeChatPayOutcomeUnknown, refusal_error
 from payments.orders.models import Order, OrderState, TradeType
-from payments.orders.move import give_back_row
+from payments.orders.move import reverse_row
 from payments.orders.schedule import next_check
 from payments.orders.states import OPEN
-from payments.orders.sync import NEVER_ARRIVED, apply_answer, asked, closed_there, sync_order
+from payments.orders.sync import (
+    NEVER_ARRIVED,
+    apply_answer,
+    note_closed_there,
+    query_order,
+    sync_order,
+)
 
 # WeChat Pay wants the payment to have come to rest, and leaves old ones to refunds.
 EARLIEST = timedelta(seconds=15)
@@ -63,7 +69,7 @@ def settle_code(order: Order) -> Order:
         return reverse_at_wechatpay(order)
     order = sync_order(order)
     if order.state is OrderState.PAID:
-        return _left_in_peace(order)
+        return _no_longer_watched(order)
     is_waiting = order.state in OPEN and now() < order.expires_at
     if is_waiting or order.next_check_at is None:
         return order
@@ -84,13 +90,13 @@ def reverse_at_wechatpay(order: Order) -> Order:
 
 
 def _reversed(order: Order) -> Order:
-    found = asked(order)
+    found = query_order(order)
     if found is not None and found.is_paid:
         # WeChat Pay has agreed to give it back: an answer that lags behind does not change that.
         return apply_answer(order, replace(found, trade_state=REVOKED), learned_by="query")
     with transaction():
-        closed_there(order, REVOKED)
-        give_back_row(order)
+        note_closed_there(order, REVOKED)
+        reverse_row(order)
         reread(order)
     return order
 
@@ -98,18 +104,18 @@ def _reversed(order: Order) -> Order:
 def _refused(order: Order, refusal: Refused) -> Order:
     if refusal.code in NEVER_ARRIVED and order.state is not OrderState.PAID:
         with transaction():
-            closed_there(order, None, look_again=order.state in OPEN)
+            note_closed_there(order, None, look_again=order.state in OPEN)
         return order
     order = sync_order(order)  # it may have been reversed before, or have ended by itself
     if _is_over(order):
         return order
     if refusal.code != FREQUENCY_LIMITED:
-        _let_go(order)
+        _free_reserve(order)
     raise refusal_error(refusal, order_id=order.id) from refusal
 
 
-def _left_in_peace(order: Order) -> Order:
-    """Look no more at a paid order, unless somebody has asked for its reversal just now."""
+def _no_longer_watched(order: Order) -> Order:
+    """Have the sweep ask no more about a paid order, unless its reversal was asked for just now."""
     with transaction():
         settled = update(Order).where(
             Order.id == order.id,
@@ -175,7 +181,8 @@ def _reserve_all(order: Order) -> None:
         reread(order)
 
 
-def _let_go(order: Order) -> None:
+def _free_reserve(order: Order) -> None:
+    """WeChat Pay will not reverse the order: what was reserved for that may be refunded again."""
     with transaction():
         reserved = update(Order).where(
             Order.id == order.id,

@@ -28,7 +28,7 @@ from payments.errors import (
 )
 from payments.orders.confirm import Verdict, confirm_payment
 from payments.orders.models import Order, OrderState, TradeType
-from payments.orders.move import close_row, give_back_row
+from payments.orders.move import close_row, reverse_row
 from payments.orders.states import OPEN
 from submerchants.tenancy import across_tenants
 
@@ -46,11 +46,11 @@ def sync_order(order: Order) -> Order:
 
     Raises WeChatPayRefused or WeChatPayOutcomeUnknown; the order is untouched by either.
     """
-    found = asked(order)
+    found = query_order(order)
     return order if found is None else apply_answer(order, found, learned_by="query")
 
 
-def asked(order: Order) -> Transaction | None:
+def query_order(order: Order) -> Transaction | None:
     """What WeChat Pay says of the order now; None when it never heard of it.
 
     Raises WeChatPayRefused or WeChatPayOutcomeUnknown.
@@ -91,11 +91,11 @@ def _applied(order: Order, found: Transaction, learned_by: str) -> Order:
             elif found.trade_state == REFUNDED:
                 _given_back_there(order)
         elif found.trade_state in _ENDED_THERE:
-            closed_there(order, found.trade_state)
+            note_closed_there(order, found.trade_state)
         else:
             _still_open(order, found.trade_state)
         if found.trade_state == REVOKED:
-            give_back_row(order)
+            reverse_row(order)
         reread(order)
     return order
 
@@ -127,18 +127,18 @@ def close_at_wechatpay(order: Order) -> Order:
     except OutcomeUnknown as unknown:
         raise WeChatPayOutcomeUnknown(unknown, order_id=order.id) from unknown
     with transaction():
-        closed_there(order, "CLOSED")
+        note_closed_there(order, "CLOSED")
     return order
 
 
 def _close_refused(order: Order, refusal: Refused) -> Order:
     if refusal.code in NEVER_ARRIVED:
         with transaction():
-            closed_there(order, None, look_again=order.state in OPEN)
+            note_closed_there(order, None, look_again=order.state in OPEN)
         return order
     if refusal.code == "ORDER_CLOSED":
         with transaction():
-            closed_there(order, "CLOSED")
+            note_closed_there(order, "CLOSED")
         return order
     order = sync_order(order)  # most often it was paid this very moment
     if order.state is OrderState.PAID:
@@ -148,7 +148,7 @@ def _close_refused(order: Order, refusal: Refused) -> Order:
     raise refusal_error(refusal, order_id=order.id) from refusal
 
 
-def closed_there(order: Order, trade_state: str | None, *, look_again: bool = False) -> None:
+def note_closed_there(order: Order, trade_state: str | None, *, look_again: bool = False) -> None:
     """Write inside the caller's transaction that nobody can pay the order any more.
 
     `look_again` has the sweep make sure in a while: our own call may still have been on its way.

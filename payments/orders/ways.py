@@ -1,7 +1,8 @@
 """The ways to pay: what of an order each one needs, takes and has no place for. Pure.
 
-A field is named as in a request, parts of `scene_info` with dots. Whatever is not in `SPECIAL`
-belongs to every way. A part is needed only where what it is a part of is there.
+A field is named as in a request, and a part of `scene_info` with dots. A field that is not in
+`SPECIAL` may come with every way to pay. A part that a way needs, such as
+`scene_info.payer_client_ip`, is missed only where the object it belongs to was sent.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from partner.models import Partner
 from partner.simulator.simulator import Simulator
 from payments.errors import WeChatPayOutcomeUnknown
 from payments.orders.models import OrderState, TradeType
-from payments.orders.move import give_back_row
+from payments.orders.move import reverse_row
 from payments.orders.place import ensure_prepaid
 from submerchants.tenancy import acting_for
 from submerchants.tenants.models import SubMerchant
@@ -63,7 +63,7 @@ def test_what_was_reversed_is_given_back_once(app: Flask) -> None:
     given = []
     for _ in range(2):
         with acting_for(order.sub_merchant_id), transaction():
-            given.append(give_back_row(order))
+            given.append(reverse_row(order))
 
     assert given == [True, False]
     assert audit_actions(order.id).count("order.reversed") == 1
