@@ -1,4 +1,8 @@
-"""From an event type to the room that confirms it."""
+"""Which room confirms a notification, by its event type, and what came of it for the inbox.
+
+A payment goes to `orders.confirm`, a refund to `refunds.confirm`. An event that is of no use to us,
+and content that is malformed or speaks of another provider, is turned away here.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +46,12 @@ class Applied:
 
     @classmethod
     def quarantined(cls, check: str, reason: str) -> Self:
+        """Genuine, but `check` failed: a person looks at it."""
         return cls(InboxState.QUARANTINED, reason, [{"check": check, "ok": False}])
 
     @classmethod
     def kept(cls, reason: str) -> Self:
+        """Genuine, but it cannot be applied yet: the replay job tries again."""
         return cls(InboxState.KEPT, reason, [{"check": "signature", "ok": True}])
 
 
@@ -59,7 +65,7 @@ REFUND_NUMBER_TAKEN: Final = Applied.quarantined(
 
 
 def number_taken(event_type: str) -> Applied:
-    """What becomes of news whose own number stands with somebody else here."""
+    """The outcome when WeChat Pay's number in the message already stands in another row here."""
     return REFUND_NUMBER_TAKEN if event_type.startswith("REFUND.") else NUMBER_TAKEN
 
 

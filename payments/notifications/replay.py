@@ -29,7 +29,7 @@ from submerchants.tenancy import across_tenants
 
 REPLAY_BATCH = 100
 MAX_ATTEMPTS = 15
-PAUSE = timedelta(minutes=1)  # before the second attempt; each later one waits as long again
+PAUSE = timedelta(minutes=1)  # from arrival to the second attempt; it doubles for each later one
 
 log = get_logger(__name__)
 
@@ -109,12 +109,15 @@ def _worked(entry: InboxEntry, before: InboxState, work: Callable[[], Applied]) 
 
 
 def due_after(attempts: int) -> timedelta:
-    """How long after its arrival an entry is worked again that was worked so often."""
+    """How old an entry must be before it is worked again, after so many attempts."""
     return PAUSE * (1 << (attempts - 1))
 
 
 def replay_kept() -> Mapping[str, object]:
-    """Work again what our own fault kept back, ever more seldom, for days."""
+    """Work again what our own fault kept back: after 1, 2, 4, 8 … minutes, for six days in all.
+
+    An entry that is still kept after MAX_ATTEMPTS waits for a person to replay it.
+    """
     moment = now()
     is_due = or_(
         *(
