@@ -23,7 +23,7 @@ from payments.refunds.move import move_refund
 from payments.refunds.schedule import next_wait
 from payments.refunds.states import FINAL, MOVES, STATE_OF
 
-LOOKS = 5  # so often another news of the same refund may come in between
+LOOKS = 5  # tries, each of which another message about the same refund may have overtaken
 
 _AS_IT_STANDS = {"populate_existing": True}
 
@@ -33,8 +33,10 @@ _MAY_REOPEN = frozenset({"query", "apply"})
 
 
 def confirm_refund(told: Told, *, learned_by: str) -> Confirmation:
-    """Apply it inside the caller's transaction, across tenants; a refund we never heard of is made
-    known here. Raises OrderNotPaidHere when that has to wait for the payment's own news.
+    """Apply what WeChat Pay said of a refund, inside the caller's transaction and across tenants.
+
+    A refund that was not made here is taken in. Raises OrderNotPaidHere when its order is not paid
+    here yet; it must then be told again once the payment has been confirmed.
     """
     for _ in range(LOOKS):
         refund = find_refund(told.out_refund_no)
@@ -89,7 +91,8 @@ def _is_news(refund: Refund, told: Told, learned_by: str) -> bool:
     if to not in MOVES[refund.state]:
         return False
     if refund.state is RefundState.CLOSED:
-        # One that WeChat Pay itself has closed is left by the money alone, not by older news.
+        # Where WeChat Pay itself closed it, only money that arrived reopens it: any other message
+        # is an older one that comes late.
         return to is RefundState.SUCCEEDED or refund.status != "CLOSED"
     if refund.state is RefundState.ABNORMAL and to is RefundState.PROCESSING:
         return learned_by in _MAY_REOPEN
@@ -130,7 +133,7 @@ def _news(refund: Refund, told: Told) -> dict[str, Any]:
 
 
 def _learn(refund: Refund, told: Told) -> None:
-    """What is known already may still be told more exactly, or for the last time."""
+    """Take from a repeat what it adds: the exact create_time, or that WeChat Pay says it ended."""
     news: dict[str, Any] = {}
     if told.create_time is not None and refund.accepted_at != told.create_time:
         news["accepted_at"] = told.create_time  # a notification does not name it

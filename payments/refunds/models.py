@@ -89,7 +89,7 @@ class Refund(TenantOwned, Base):
     closed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     next_check_at: Mapped[datetime | None]  # when the sweep asks next
-    checks: Mapped[int] = mapped_column(default=0)  # only grows: whoever moves it on may act
+    checks: Mapped[int] = mapped_column(default=0)  # only grows: whoever raises it may send
 
 
 class RefundTask(TenantOwned, Base):

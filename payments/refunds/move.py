@@ -64,7 +64,10 @@ def move_refund(
 
 
 def hold_money(refund: Refund, *, before: RefundState | None) -> None:
-    """Have the order's sums follow a refund that came from `before`; None for one not counted."""
+    """Adjust the order's reserved and refunded sums to a refund that was in state `before`.
+
+    `before` is None for a refund that the order's sums do not hold yet.
+    """
     was_held = before not in (None, RefundState.CLOSED)
     is_held = refund.state is not RefundState.CLOSED
     change = int(is_held) - int(was_held)

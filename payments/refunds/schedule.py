@@ -1,7 +1,8 @@
 """When to look at a refund again. Pure: time and chance are handed in.
 
-A wait is a share of the time that has passed, between the shortest of its kind and an hour: often
-at first, ever more seldom later, without counting how often it was asked.
+The next wait is a share of how long the refund has been waiting already, but not shorter than its
+kind's shortest and not longer than an hour. So it is looked at often at first and less often later,
+and nothing has to count the looks.
 """
 
 from __future__ import annotations

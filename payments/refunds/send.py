@@ -42,10 +42,10 @@ _WAITS = "The refund waits and is sent again; your service provider has to mend 
 
 
 def send_refund(refund: Refund) -> Refund:
-    """Bring a requested refund forward; any other is returned as it stands.
+    """Send a refund that is still REQUESTED, if it may go now; any other is returned as it stands.
 
-    What it waits for afterwards stands in `waiting`. Raises WeChatPayRefused when WeChat Pay will
-    not do it, and WeChatPayOutcomeUnknown when nobody can say whether it did.
+    What it then waits for stands in `waiting`. Raises WeChatPayRefused when WeChat Pay will not do
+    it, and WeChatPayOutcomeUnknown when nobody can say whether it did.
     """
     if refund.state is not RefundState.REQUESTED:
         return refund
@@ -59,8 +59,9 @@ def send_refund(refund: Refund) -> Refund:
 
 
 def take_turn(order_id: str, *, moment: datetime, asked_at: datetime | None) -> bool:
-    """In the caller's transaction: take the order's turn, once a minute. A repeat of the request
-    that had the last turn needs no other.
+    """Take the order's turn to send a refund, one a minute, inside the caller's transaction.
+
+    `asked_at` is when this refund was last sent: if it had the last turn, it may be repeated in it.
     """
     theirs = or_(
         Order.last_refund_at.is_(None),
@@ -78,8 +79,9 @@ def next_turn(order_id: str, moment: datetime) -> datetime:
 
 
 def transmit(refund: Refund, *, earlier: datetime | None) -> Refund:
-    """Send the refund that was claimed a moment ago. `earlier`: the last request before this one
-    of which nobody knows what came of it. Raises as `send_refund`.
+    """Send the refund, which the caller has just claimed. Raises what `send_refund` raises.
+
+    `earlier` is when the last request before this one was sent, if it was never answered.
     """
     try:
         told = wechatpay(refund.partner_id).refunds.create(
@@ -189,9 +191,10 @@ def _wait(
 
 
 def _close(refund: Refund, **news: Any) -> bool:
-    """Nothing of it is on its way: the money is free again. False when it was sent once more.
+    """Close a refund of which no request is on its way, and free its money.
 
-    A refusal carries no signature, so the number is asked about once more before it rests.
+    False when it was sent again meanwhile. A refusal carries no signature, so WeChat Pay is asked
+    about the number once more, later.
     """
     with transaction():
         closed = move_refund(
