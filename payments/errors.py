@@ -6,11 +6,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from config.errors import AppError, Conflict, RefusedHere, TooFast, Unavailable
+from config.errors import AppError, Conflict, InvalidPayload, RefusedHere, TooFast, Unavailable
 from partner.wechatpay.errors import FREQUENCY_LIMITED, OutcomeUnknown, Refused
-from submerchants.doctor.explain import explain, explain_kept, explain_refusal
+from submerchants.doctor.explain import UNCOVERED_PAGE, explain_kept, explain_refusal
 
 ASK_AGAIN_SECONDS = 5
+
+
+class NotACursor(InvalidPayload):
+    """A list was asked to go on behind something that it never gave out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The cursor is not one this list gave out. Start again without it.",
+            fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
+        )
 
 
 class OrderConflict(Conflict):
@@ -198,7 +208,7 @@ class PageNotCovered(RefusedHere):
             field="page_url",
             page_url=page_url,
             to_enter=list(to_enter),
-            finding=explain(message="当前页面的URL未注册").as_dict(),
+            finding=UNCOVERED_PAGE.as_dict(),
         )
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import or_, update
 
 from config import audit
-from config.clock import now, present_moment
+from config.clock import now, rfc3339
 from config.database import changed_rows, transaction
 from config.errors import AppError
 from config.logs import get_logger
@@ -26,7 +26,7 @@ from payments.checkout.links import OBJECT_KIND
 from payments.checkout.models import CheckoutLink
 from payments.errors import PageNotCovered, WeChatPayRefused
 from submerchants.doctor import places
-from submerchants.doctor.explain import explain
+from submerchants.doctor.explain import UNCOVERED_PAGE, explain
 from submerchants.doctor.findings import Finding, Link, Who, Words
 
 LONGEST_TOLD: Final = 200
@@ -88,7 +88,7 @@ def finding_of(error: AppError) -> Finding | None:
     if isinstance(error, CannotBePaid):
         return error.finding
     if isinstance(error, PageNotCovered):
-        return explain(message="当前页面的URL未注册")
+        return UNCOVERED_PAGE
     if isinstance(error, WeChatPayRefused):
         told: Any = error.detail.get("wechatpay")
         if isinstance(told, Mapping):
@@ -109,7 +109,7 @@ def note_fault(link: CheckoutLink, finding: Finding, *, told: str, reference: st
         "finding": finding.as_dict(),
         "told": _plain(told),
         "reference": reference,
-        "seen_at": present_moment(now()),
+        "seen_at": rfc3339(now()),
     }
     log.warning("a payer could not pay", link_id=link.id, **shown)
     same_again = link.problem is not None and _is_recent(link.problem, finding)
@@ -136,7 +136,7 @@ def note_fault(link: CheckoutLink, finding: Finding, *, told: str, reference: st
 
 def _is_recent(problem: str, finding: Finding) -> bool:
     before = json.loads(problem)
-    since = present_moment(now() - SAME_AGAIN_AFTER) or ""
+    since = rfc3339(now() - SAME_AGAIN_AFTER)
     return before["code"] == finding.name and str(before["seen_at"]) > since
 
 

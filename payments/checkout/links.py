@@ -45,7 +45,7 @@ from payments.orders.create import LONGEST_LIFE, SHORTEST_LIFE, USUAL_LIFE
 from payments.orders.models import Order
 from payments.orders.sync import close_order
 from submerchants.directories.match import directory_for
-from submerchants.doctor.explain import explain
+from submerchants.doctor.explain import UNCOVERED_PAGE
 from submerchants.tenancy import across_tenants
 from submerchants.tenants.app_secrets import accounts_with_secret
 from submerchants.tenants.models import SubMerchant
@@ -251,7 +251,7 @@ def _check_page(sub_merchant: SubMerchant) -> None:
         raise CheckoutNotCovered(
             directory=pages_directory(),
             explanation=verdict.explanation,
-            finding=explain(message="当前页面的URL未注册"),
+            finding=UNCOVERED_PAGE,
         )
 
 

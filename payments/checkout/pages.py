@@ -44,7 +44,7 @@ REPORTS_A_MINUTE: Final = 20
 LONGEST_REPORT: Final = 400
 
 _WECHAT: Final = "MicroMessenger"
-_BY_NUMBER: Final = {"10003": "10003", "10005": "10005"}
+_SIGN_IN_ERRORS: Final = frozenset({"10003", "10005"})  # numbers that WeChat shows the payer
 
 
 class Report(BaseModel):
@@ -170,6 +170,5 @@ def _finding(told: Report) -> Finding:
     if told.kind == "no_bridge":
         return explain(message="该商户暂不支持通过外部拉起微信完成支付")
     if told.kind == "sign_in":
-        number = _BY_NUMBER.get(told.told)
-        return explain(code=number) if number else faults.NEVER_CAME_BACK
+        return explain(code=told.told) if told.told in _SIGN_IN_ERRORS else faults.NEVER_CAME_BACK
     return explain(message=told.told)

@@ -94,3 +94,7 @@ def finding_named(name: str) -> Finding | None:
 
 def _folded(text: str) -> str:
     return "".join(text.split()).casefold()
+
+
+# By the text that WeChat shows a payer on such a page.
+UNCOVERED_PAGE: Final = explain(message="当前页面的URL未注册")

@@ -17,7 +17,7 @@ from partner.credentials import appids_of
 from submerchants.directories.match import directories_of, directory_for
 from submerchants.doctor import places as at
 from submerchants.doctor.diagnosis import Outcome, Step, fine, missing, open_question
-from submerchants.doctor.explain import explain
+from submerchants.doctor.explain import UNCOVERED_PAGE
 from submerchants.doctor.findings import Finding, Link, Who, Words
 from submerchants.tenants.app_secrets import accounts_with_secret
 from submerchants.tenants.models import AppidKind, SubMerchant
@@ -42,9 +42,6 @@ _NO_SP_APPID: Final = Finding(
     where=at.SP_APPIDS,
     how_long=at.SOME_MINUTES,
 )
-_UNCOVERED: Final = explain(message="当前页面的URL未注册")
-
-
 _KINDS: Final[Mapping[AppidKind, str]] = {
     AppidKind.OFFICIAL_ACCOUNT: "公众号",
     AppidKind.MINI_PROGRAM: "小程序",
@@ -159,12 +156,12 @@ def directory_step(sub_merchant: SubMerchant, page_url: str | None) -> Step:
         return fine(Link.DIRECTORY, zh=said.zh, en=said.en, subject=page_url)
     urls = [each.url for each in verdict.to_enter]
     if not urls:
-        return missing(_UNCOVERED, verdict.said, subject=page_url)
+        return missing(UNCOVERED_PAGE, verdict.said, subject=page_url)
     said = Words(
         f"{verdict.said.zh}请登记 {' 或 '.join(urls)}。",
         f"{verdict.said.en} Enter {' or '.join(urls)}.",
     )
-    return missing(_UNCOVERED, said, subject=page_url)
+    return missing(UNCOVERED_PAGE, said, subject=page_url)
 
 
 def _no_page_named(count: int) -> Step:
