@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, func, or_, select, union_all
 from admin_ui.reading.chosen import LONGEST_NUMBER, Days, named_day, names_of_ids
 from config.audit import AuditEntry
 from config.database import db
-from config.errors import InvalidPayload
+from payments.errors import NotACursor
 from payments.orders.queries import cursor_after, read_cursor
 from payments.reconciliation.models import Discrepancy, Reconciliation
 from payments.webhooks.models import WebhookEndpoint
@@ -125,7 +125,7 @@ class TrailPage:
 
 
 def trail(asked: Asked, cursor: str | None = None) -> TrailPage:
-    """One page of what the scope may see. Raises InvalidPayload for a cursor that is not ours."""
+    """One page of what the scope may see. Raises NotACursor for a cursor that is not ours."""
     found = _newest(asked, cursor)
     shown = found[:ROWS_PER_PAGE]
     last = shown[-1] if len(found) > len(shown) else None
@@ -211,7 +211,7 @@ def _behind(cursor: str | None) -> list[ColumnElement[bool]]:
     happened_at, name = read_cursor(cursor)
     number = _NAME.fullmatch(name)
     if number is None:
-        raise InvalidPayload("The cursor is not one this list gave out. Start again without it.")
+        raise NotACursor
     # The first gives every database a range to begin at; the second only breaks ties.
     return [
         AuditEntry.happened_at <= happened_at,

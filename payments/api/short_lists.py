@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from config.errors import InvalidPayload
 from payments.api.schemas import PageQuery
+from payments.errors import NotACursor
 
 Row = TypeVar("Row")
 
@@ -16,14 +16,11 @@ def stretch_of(
 ) -> tuple[Sequence[Row], str | None]:
     """The rows that were asked for, and the cursor of those behind them.
 
-    Raises InvalidPayload for a cursor that no row of the list has.
+    Raises NotACursor for a cursor that no row of the list has.
     """
     places = [cursor_of(row) for row in rows]
     if query.cursor is not None and query.cursor not in places:
-        raise InvalidPayload(
-            "The cursor is not one this list gave out. Start again without it.",
-            fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
-        )
+        raise NotACursor
     begin = 0 if query.cursor is None else places.index(query.cursor) + 1
     end = begin + query.limit
     return rows[begin:end], places[end - 1] if end < len(rows) else None

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import select
 
 from config.database import db
-from config.errors import InvalidPayload, NotFound
+from config.errors import NotFound
 from payments.bills.models import (
     ALL_TRADE,
     WHOLE_PROVIDER,
@@ -24,6 +24,7 @@ from payments.bills.models import (
 from payments.bills.shares import NEWLINE
 from payments.bills.totals import FIGURES, Totals, summary_line
 from payments.bills.trade_bill import BOM
+from payments.errors import NotACursor
 from submerchants.tenants.models import SubMerchant
 
 MAX_PAGE = 100
@@ -131,11 +132,8 @@ def _pieces(bill: TradeBill) -> Iterator[bytes]:
 
 
 def read_date_cursor(cursor: str) -> date:
-    """The day a cursor of a list by days stands for. Raises InvalidPayload."""
+    """The day a cursor of a list by days stands for. Raises NotACursor."""
     try:
         return date.fromisoformat(cursor)
     except ValueError as error:
-        raise InvalidPayload(
-            "The cursor is not one this list gave out. Start again without it.",
-            fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
-        ) from error
+        raise NotACursor from error

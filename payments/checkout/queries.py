@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import or_, select
 
 from config.database import db
-from config.errors import InvalidPayload, NotFound
+from config.errors import NotFound
 from payments.checkout.models import CheckoutLink
+from payments.errors import NotACursor
 
 MAX_PAGE = 100
 
@@ -41,10 +42,7 @@ def list_links(
     if cursor is not None:
         last = _find(cursor)
         if last is None:
-            raise InvalidPayload(
-                "The cursor is not one this list gave out. Start again without it.",
-                fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
-            )
+            raise NotACursor
         query = query.where(
             CheckoutLink.created_at <= last.created_at,
             or_(CheckoutLink.created_at < last.created_at, CheckoutLink.id < last.id),

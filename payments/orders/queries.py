@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, Select, or_, select
 
 from config.database import db
-from config.errors import InvalidPayload, NotFound
+from config.errors import NotFound
+from payments.errors import NotACursor
 from payments.orders.models import Order, OrderState
 
 MAX_PAGE = 100
@@ -66,7 +67,7 @@ def get_order(order_id: str) -> Order:
 
 
 def list_orders(chosen: OrderFilter, *, limit: int, cursor: str | None = None) -> Page:
-    """Orders of the filter, newest first. Raises InvalidPayload for a cursor that is not ours."""
+    """Orders of the filter, newest first. Raises NotACursor for a cursor that is not ours."""
     limit = min(limit, MAX_PAGE)
     rows = db.session.scalars(orders_matching(chosen, cursor).limit(limit + 1)).all()
     more = len(rows) > limit
@@ -94,7 +95,7 @@ def cursor_after(created_at: datetime, row_id: str) -> str:
 
 
 def read_cursor(cursor: str) -> tuple[datetime, str]:
-    """The creation and id of the row a list goes on behind. Raises InvalidPayload."""
+    """The creation and id of the row a list goes on behind. Raises NotACursor."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
@@ -104,8 +105,5 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
             raise ValueError(moment)
         created_at = created_at.astimezone(UTC)
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise InvalidPayload(
-            "The cursor is not one this list gave out. Start again without it.",
-            fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
-        ) from error
+        raise NotACursor from error
     return created_at, order_id

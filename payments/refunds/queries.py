@@ -63,7 +63,7 @@ def get_refund(refund_id: str) -> Refund:
 
 
 def list_refunds(chosen: RefundFilter, *, limit: int, cursor: str | None = None) -> Page:
-    """Refunds of the filter, newest first. Raises InvalidPayload for a cursor that is not ours."""
+    """Refunds of the filter, newest first. Raises NotACursor for a cursor that is not ours."""
     limit = min(limit, MAX_PAGE)
     rows = db.session.scalars(refunds_matching(chosen, cursor).limit(limit + 1)).all()
     last = rows[limit - 1] if len(rows) > limit else None

@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from sqlalchemy import ColumnElement, or_, select
 
 from config.database import db
-from config.errors import InvalidPayload, NotFound
+from config.errors import NotFound
+from payments.errors import NotACursor
 from payments.webhooks.models import (
     DeliveryState,
     WebhookAttempt,
@@ -72,13 +73,13 @@ def get_event(event_id: str) -> WebhookEvent:
 def list_events(
     chosen: EventFilter, *, limit: int, cursor: str | None = None
 ) -> Page[WebhookEvent]:
-    """Events of the filter, newest first. Raises InvalidPayload for a cursor that is not ours."""
+    """Events of the filter, newest first. Raises NotACursor for a cursor that is not ours."""
     limit = min(limit, MAX_PAGE)
     query = select(WebhookEvent).where(*chosen.conditions())
     if cursor is not None:
         last = db.session.scalars(select(WebhookEvent).where(WebhookEvent.id == cursor)).first()
         if last is None:
-            raise _not_a_cursor()
+            raise NotACursor
         query = query.where(
             WebhookEvent.created_at <= last.created_at,
             or_(WebhookEvent.created_at < last.created_at, WebhookEvent.id < last.id),
@@ -135,10 +136,3 @@ def _with_attempts(rows: Sequence[WebhookDelivery]) -> Sequence[Delivery]:
     for attempt in attempts:
         found[attempt.delivery_id].append(attempt)
     return [Delivery(row, types[row.event_id], found[row.id][:SHOWN_ATTEMPTS]) for row in rows]
-
-
-def _not_a_cursor() -> InvalidPayload:
-    return InvalidPayload(
-        "The cursor is not one this list gave out. Start again without it.",
-        fields=[{"field": "cursor", "problem": "not a next_cursor of this list"}],
-    )
