@@ -69,6 +69,7 @@ class Person:
 
     @property
     def actor(self) -> audit.Actor:
+        """Who the audit trail says it was."""
         return audit.Actor(self.kind.lower(), self.id, self.email, origin())
 
 

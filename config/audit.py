@@ -153,6 +153,7 @@ def set_actor(actor: Actor) -> None:
 
 
 def current_actor() -> Actor:
+    """Whoever acts just now."""
     return _actor.get()
 
 

@@ -62,6 +62,7 @@ class StrictJSONProvider(DefaultJSONProvider):
     sort_keys = False
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
+        """One JSON object. Raises InvalidPayload."""
         return read_object(s)
 
 

@@ -187,6 +187,7 @@ class Settings(BaseModel):
 
     @property
     def public_host(self) -> str:
+        """The host name of `public_base_url`."""
         return urlsplit(self.public_base_url).hostname or ""
 
     @classmethod

@@ -53,16 +53,19 @@ class Number:
         tally.add(self)
 
     def inc(self, amount: float) -> None:
+        """Add to it."""
         with self._tally.lock:
             self._value += amount
             self._write()
 
     def set(self, value: float, timestamp: float | None = None) -> None:
+        """Set it; of several processes the latest `timestamp` counts."""
         with self._tally.lock:
             self._value, self._set_at = value, timestamp or 0.0
             self._write()
 
     def get(self) -> float:
+        """What the seat of this process has counted."""
         with self._tally.lock:
             return self._value
 

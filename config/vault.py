@@ -38,6 +38,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
+        """The text itself."""
         return self._text
 
     def __repr__(self) -> str:
@@ -161,6 +162,7 @@ class Sealed:
         Sealed.declared.append((owner, self))
 
     def context(self, row: Any) -> str:
+        """What binds an envelope: table, column, row, tenant. Raises VaultError without an id."""
         if not row.id:
             raise VaultError("A row needs its id before it can hold a secret.")
         tenant = getattr(row, "sub_merchant_id", None) or "-"

@@ -68,9 +68,11 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
+        """Whether every input that was reached is right."""
         return all(check.ok for check in self.checks)
 
     def as_dict(self) -> dict[str, object]:
+        """The report as commands print it."""
         return {
             "sp_mchid": self.sp_mchid,
             "ok": self.ok,

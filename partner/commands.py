@@ -289,6 +289,7 @@ class _Files:
         self.faults: list[Fault] = []
 
     def text(self, name: str, path: Path | None) -> str | None:
+        """The text of a file; None where none was named, or with a fault noted."""
         if path is None:
             return None
         try:
@@ -305,6 +306,7 @@ class _Files:
         return None
 
     def secret(self, name: str, path: Path | None) -> Secret | None:
+        """The same, as a secret."""
         text = self.text(name, path)
         return None if text is None else Secret(text)
 

@@ -44,6 +44,7 @@ class Verdict:
 
     @property
     def explanation(self) -> str:
+        """Why or why not, in English."""
         return self.said.en
 
 

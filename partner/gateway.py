@@ -65,6 +65,7 @@ class WatchfulVerifier(Verifier):
         self._partner_id = partner_id
 
     def verify(self, headers: Headers, body: bytes) -> VerifiedBy:
+        """As `Verifier.verify`; an unknown serial leaves the note before it is refused."""
         try:
             return super().verify(headers, body)
         except Untrusted as distrust:

@@ -52,10 +52,12 @@ class Address:
 
     @property
     def has_usual_port(self) -> bool:
+        """Whether it is the one that its scheme means when none is named."""
         return DEFAULT_PORTS[self.scheme] == self.port
 
     @property
     def origin(self) -> str:
+        """Scheme and host, and the port where it is not the usual one."""
         port = "" if self.has_usual_port else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 

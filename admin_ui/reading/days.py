@@ -59,14 +59,17 @@ class Day:
 
     @property
     def results(self) -> int:
+        """How many sub-merchants have a result that day."""
         return sum(self.counts.values())
 
     @property
     def is_today(self) -> bool:
+        """Whether it is the present day in Beijing."""
         return self.day == beijing_date(now())
 
     @property
     def is_ahead(self) -> bool:
+        """Whether it has not come yet in Beijing."""
         return self.day > beijing_date(now())
 
 
@@ -79,11 +82,13 @@ class Month:
 
     @property
     def before(self) -> date | None:
+        """The first of the month before; None at the beginning of all bills."""
         earlier = (self.first - timedelta(days=1)).replace(day=1)
         return earlier if earlier >= EARLIEST else None
 
     @property
     def after(self) -> date | None:
+        """The first of the month after; None while that has not come."""
         later = (self.first + timedelta(days=31)).replace(day=1)
         return later if later <= beijing_date(now()) else None
 

@@ -58,10 +58,12 @@ class Entry:
 
     @property
     def out_trade_no(self) -> str:
+        """Our number of the order that it belongs to."""
         return self.rest[2] if self.kind is EntryKind.REFUND and self.rest else self.number
 
     @property
     def transaction_id(self) -> str:
+        """WeChat Pay's number of that order."""
         return self.rest[3] if self.kind is EntryKind.REFUND and self.rest else self.wechat_no
 
 

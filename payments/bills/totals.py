@@ -61,6 +61,7 @@ class Totals:
         self.requested_refund_fen += requested_refund
 
     def as_dict(self) -> dict[str, int]:
+        """The figures by the names of the columns that keep them."""
         return {name: getattr(self, name) for name in FIGURES}
 
     @property

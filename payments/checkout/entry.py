@@ -55,6 +55,7 @@ class Opened:
 
     @property
     def link(self) -> CheckoutLink:
+        """The link itself."""
         return self.found.link
 
     @property

@@ -47,6 +47,7 @@ class Standing:
 
     @property
     def is_final(self) -> bool:
+        """Whether nobody can pay the link any more."""
         return self.state in (LinkState.PAID, LinkState.CANCELLED, LinkState.EXPIRED)
 
     @property

@@ -32,6 +32,7 @@ class Neighbours:
         return (tenant, day) in self._found
 
     def has(self, tenant: str, number: str, day: date) -> bool:
+        """Whether the tenant's bill of that day has the number."""
         return number in self._found.get((tenant, day), ())
 
 

@@ -76,6 +76,7 @@ class Look:
 
     @property
     def is_recent(self) -> bool:
+        """Whether the last look was a moment ago."""
         return time.monotonic() < self._looked_at + DUE_LOOK_SECONDS
 
     def since(self, moment: datetime) -> datetime | None:

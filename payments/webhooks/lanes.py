@@ -42,6 +42,7 @@ class Rooms:
 
     @property
     def full(self) -> list[str]:
+        """The endpoints whose lanes take nothing more."""
         return [endpoint_id for endpoint_id, room in self.left.items() if room <= 0]
 
     def take(self, endpoint_id: str) -> bool:
@@ -84,6 +85,7 @@ class Lane:
         return oldest is not None and time.monotonic() - oldest.started_at > SLOW_SECONDS
 
     def rests(self, moment: datetime) -> bool:
+        """Whether nothing is sent there yet, after failures."""
         return self.rests_until is not None and moment < self.rests_until
 
     def has_something_to_tell(self, moment: datetime) -> bool:

@@ -68,6 +68,7 @@ class DirectoryVerdict:
 
     @property
     def explanation(self) -> str:
+        """Why or why not, in English."""
         return self.said.en
 
     def lines(self, language: str = "en") -> list[str]:

@@ -80,6 +80,7 @@ class Diagnosis:
 
     @property
     def ok(self) -> bool:
+        """Whether no link was found missing."""
         return self.verdict is None
 
     def as_dict(self, language: str = "en") -> dict[str, object]:
