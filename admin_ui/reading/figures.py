@@ -15,11 +15,11 @@ from sqlalchemy import func, select
 from config.clock import beijing_date, beijing_day, now
 from config.database import db
 from partner.models import KeyState, MerchantKey, Partner, WeChatPayKey
+from partner.presenter import EXPIRY_NOTICE
 from payments.notifications.models import InboxEntry, InboxState
 from payments.orders.models import Order, OrderState
 
 DAYS_DRAWN = 14
-EXPIRY_WARNING = timedelta(days=30)
 MOST_OF_A_KIND = 200
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -135,7 +135,7 @@ def notifications_waiting(state: InboxState) -> int:
 
 def expiring_keys() -> list[ExpiringKey]:
     """Our merchant certificates and WeChat Pay's own keys that run out within thirty days."""
-    horizon = now() + EXPIRY_WARNING
+    horizon = now() + EXPIRY_NOTICE
     ours = db.session.execute(
         select(Partner.sp_mchid, MerchantKey.serial_no, MerchantKey.expires_at)
         .join(Partner, Partner.id == MerchantKey.partner_id)
