@@ -59,12 +59,13 @@ def _note_application(refund: Refund, card: BankCard | None) -> None:
     kind = MERCHANTS_CARD if card is None else PAYERS_CARD
     moment = now()
     with transaction():
+        # The refund first, as by whoever moves it and settles its task, or the two would deadlock.
+        soon = {"asked_at": moment, "next_check_at": moment + CALL_TAKES}
+        changed_rows(update(Refund).where(Refund.id == refund.id).values(**soon))
         task = update(RefundTask).where(
             RefundTask.refund_id == refund.id, RefundTask.settled_at.is_(None)
         )
         changed_rows(task.values(applied_at=moment, applied_type=kind))
-        soon = {"asked_at": moment, "next_check_at": moment + CALL_TAKES}
-        changed_rows(update(Refund).where(Refund.id == refund.id).values(**soon))
         db.session.refresh(refund)
         audit.record(
             "refund.another_way",
