@@ -14,7 +14,8 @@ from payments.notifications.models import InboxState
 from payments.orders.models import OrderState
 from tests.books import all_events, all_orders, audit_actions, inbox, order_now
 from tests.factories.partner import make_partner
-from tests.factories.payments import place_order
+from tests.factories.payments import make_order, place_order
+from tests.factories.submerchants import make_sub_merchant
 from tests.genuine import envelope, notify, paid_content, post, signed_headers
 
 
@@ -151,6 +152,15 @@ def test_a_payment_of_another_provider_is_quarantined(client, simulator, order):
 
     assert inbox()[0].state is InboxState.QUARANTINED
     assert order_now(order).state is OrderState.PENDING
+
+
+def test_what_one_providers_key_opens_pays_no_order_of_another(client, simulator, partner):
+    theirs = make_order(sub_merchant=make_sub_merchant(partner=make_partner()))
+
+    notify(client, simulator, paid_content(theirs))
+
+    assert inbox()[0].state is InboxState.QUARANTINED
+    assert order_now(theirs).state is OrderState.PENDING
 
 
 def test_one_payment_never_pays_two_orders(client, simulator, order, sub_merchant, partner):

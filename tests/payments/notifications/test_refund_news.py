@@ -8,10 +8,14 @@ from flask.testing import FlaskClient
 from partner.models import Partner
 from partner.simulator.simulator import Simulator
 from payments.notifications.models import InboxState
+from payments.orders.models import OrderState
 from payments.refunds.models import Refund, RefundState
 from submerchants.tenants.models import SubMerchant
 from tests.books import all_refunds, inbox, refund_now
-from tests.factories.refunds import ask_for, paid_order
+from tests.factories.partner import make_partner
+from tests.factories.payments import make_order
+from tests.factories.refunds import ask_for, make_refund, paid_order
+from tests.factories.submerchants import make_sub_merchant
 from tests.genuine import notify_refund, refund_content
 
 
@@ -32,6 +36,24 @@ def test_another_currency_is_other_money(
 
     assert inbox()[-1].state is InboxState.QUARANTINED
     assert "amount.currency" in str(inbox()[-1].reason)
+    assert refund_now(refund).state is RefundState.PROCESSING
+
+
+@pytest.mark.parametrize("form", ["with sp_mchid", "with mchid only"])
+def test_what_one_providers_key_opens_moves_no_refund_of_another(
+    client: FlaskClient, simulator: Simulator, partner: Partner, form: str
+) -> None:
+    theirs = make_sub_merchant(partner=make_partner())
+    order = make_order(sub_merchant=theirs, state=OrderState.PAID, amount_fen=100)
+    refund = make_refund(order=order, state=RefundState.PROCESSING)
+    content = refund_content(refund)
+    if form == "with mchid only":
+        content["mchid"] = content.pop("sub_mchid")
+        del content["sp_mchid"]
+
+    notify_refund(client, simulator, content)
+
+    assert inbox()[-1].state is InboxState.QUARANTINED
     assert refund_now(refund).state is RefundState.PROCESSING
 
 
