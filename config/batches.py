@@ -1,4 +1,4 @@
-"""Writing many rows in few statements."""
+"""Writing and forgetting many rows in few statements."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from sqlalchemy import (
     Update,
     any_,
     bindparam,
+    delete,
     func,
     insert,
+    inspect,
     literal,
     select,
     update,
@@ -26,9 +28,10 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.dml import UpdateBase
 
-from config.database import Base, db
+from config.database import Base, changed_rows, db, transaction
 
 ROWS_A_TRANSACTION = 500
+FORGOTTEN_AT_ONCE = 1_000
 GIVEN = "given_"  # and a column's name: the values of that column, on PostgreSQL
 
 _Item = TypeVar("_Item")
@@ -91,6 +94,24 @@ def update_rows(table: type[Base], rows: Sequence[Mapping[str, Any]], *, key: st
     named = [{which.key: row[key], **row} for row in rows]
     news: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != key}
     return write_many(update(target).where(target.c[key] == which).values(news), named)
+
+
+def forget_rows(table: type[Base], over: ColumnElement[bool]) -> int:
+    """Delete the rows whose time is over, some at a time; answers how many there were.
+
+    One that somebody is writing stays for the next time. A DELETE that came by another index than
+    the key would hold its entry there and wait for the row, while who writes the row waits for the
+    entry: MySQL throws one of the two out.
+    """
+    key: Any = inspect(table).primary_key[0]
+    some = select(key).where(over).limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
+    forgotten, found = 0, FORGOTTEN_AT_ONCE
+    while found == FORGOTTEN_AT_ONCE:
+        with transaction() as session:
+            ids = session.scalars(some).all()
+            forgotten += changed_rows(delete(table).where(key.in_(ids)))
+        found = len(ids)
+    return forgotten
 
 
 def one_of(

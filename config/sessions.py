@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Index, String, delete, or_, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.batches import forget_rows
 from config.clock import now
 from config.database import Base, changed_rows, db, identifier, transaction
 from config.vault import Secret
@@ -107,11 +108,8 @@ def end_sessions_of(kind: PersonKind, person_id: str) -> int:
 
 def forget_ended_sessions() -> dict[str, object]:
     """Drop the rows no cookie opens any more; a job calls this."""
-    with transaction():
-        over = delete(LoginSession).where(
-            or_(LoginSession.expires_at <= now(), LoginSession.last_seen_at <= now() - IDLE)
-        )
-        return {"ended": changed_rows(over)}
+    over = or_(LoginSession.expires_at <= now(), LoginSession.last_seen_at <= now() - IDLE)
+    return {"ended": forget_rows(LoginSession, over)}
 
 
 def _is_over(session: LoginSession) -> bool:

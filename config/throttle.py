@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from config.batches import forget_rows
 from config.clock import now
 from config.database import Base, changed_rows, db, identifier, transaction
 from config.errors import TooFast
@@ -96,9 +97,7 @@ class Budget:
 
 def forget_old_guesses() -> dict[str, object]:
     """Drop the counts whose window is over; a job calls this."""
-    with transaction():
-        old = delete(GuessCount).where(GuessCount.window_ends_at <= now())
-        return {"forgotten": changed_rows(old)}
+    return {"forgotten": forget_rows(GuessCount, GuessCount.window_ends_at <= now())}
 
 
 def _count(key: str, limit: int, window: timedelta = WINDOW) -> bool:

@@ -15,6 +15,7 @@ from config.throttle import (
     TRIES_PER_ACCOUNT,
     TRIES_PER_PLACE,
     WINDOW,
+    Budget,
     GuessCount,
     TooManyTries,
     count_guess,
@@ -64,6 +65,23 @@ def test_a_new_window_begins_when_the_old_one_is_over() -> None:
         assert forget_old_guesses() == {"forgotten": 0}
     with frozen_at(now() + 3 * WINDOW):
         assert forget_old_guesses() == {"forgotten": 3}
+
+
+@pytest.mark.mysql_only  # PostgreSQL would only wait, and SQLite has one writer
+def test_whoever_counts_and_whoever_forgets_do_not_wait_for_each_other(app: Flask) -> None:
+    budget = Budget("budget", tries=20, window=WINDOW)
+    for owner in ("anna", "ben"):
+        with transaction():
+            budget.spend(owner)
+    forget = partial(at_once, app, 1, forget_old_guesses)
+
+    with frozen_at(now() + WINDOW), transaction():
+        budget.give_back("anna")  # holds the row, as whoever spends does
+        forgotten = forget()
+        allowed = budget.spend("anna")
+
+    assert forgotten == [{"forgotten": 1}]
+    assert allowed == 0
 
 
 def test_a_right_answer_takes_back_the_tries_from_its_place() -> None:
