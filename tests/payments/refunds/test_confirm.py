@@ -133,6 +133,7 @@ def test_more_than_the_order_held_is_never_booked(client, simulator, order, refu
     notify_refund(client, simulator, refund_content(refund))
 
     assert last_entry().state is InboxState.QUARANTINED
+    assert last_entry().reason == "does not agree on order.refunded"
     assert order_now(order).refunded_fen == 800
 
 
