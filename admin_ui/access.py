@@ -21,7 +21,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from config import audit
 from config.answers import declare_access
 from config.database import db
-from config.errors import Forbidden
+from config.errors import Forbidden, InvalidPayload
 from config.sessions import LoginSession, PersonKind, find_session
 from config.vault import Secret
 from partner.operators.roles import PERMISSIONS as OPERATOR_PERMISSIONS
@@ -158,6 +158,13 @@ def staff_page(
         return declare_access(guarded, f"staff {permission}")
 
     return guard
+
+
+def check_text() -> None:
+    """Refuse an address or a form that holds NUL: not every database takes it as text."""
+    given = request.values.items(multi=True)
+    if "\x00" in request.path or any("\x00" in value for _, value in given):
+        raise InvalidPayload("The request holds a character that is no part of any text.")
 
 
 def check_unsafe_request() -> None:

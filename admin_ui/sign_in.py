@@ -29,6 +29,7 @@ LANGUAGE_KEPT_SECONDS = 365 * 24 * 3600
 _MAX_TYPED = 1_000
 
 blueprint = Blueprint("sign_in", __name__, template_folder="templates")
+blueprint.before_request(access.check_text)
 blueprint.before_request(access.check_unsafe_request)
 
 

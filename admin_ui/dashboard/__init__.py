@@ -2,7 +2,8 @@
 
 from flask import Blueprint
 
-from admin_ui.access import check_unsafe_request
+from admin_ui.access import check_text, check_unsafe_request
 
 blueprint = Blueprint("dashboard", __name__, url_prefix="/dashboard")
+blueprint.before_request(check_text)
 blueprint.before_request(check_unsafe_request)
