@@ -156,3 +156,25 @@ def test_a_row_of_another_tenant_is_not_written(two_tenants):
             write()
 
     assert all_events() == []
+
+
+def test_a_row_of_another_tenant_that_is_at_hand_is_not_changed(two_tenants):
+    mine, theirs = two_tenants
+    with acting_for(theirs.sub_merchant_id):
+        row = db.session.get_one(Order, theirs.id)
+
+    with acting_for(mine.sub_merchant_id), pytest.raises(NoTenant), transaction():
+        row.description = "mine"
+
+    assert [each.description for each in all_orders()] == ["Tea", "Tea"]
+
+
+def test_a_row_of_another_tenant_that_is_at_hand_is_not_deleted(two_tenants):
+    mine, theirs = two_tenants
+    with acting_for(theirs.sub_merchant_id):
+        row = db.session.get_one(Order, theirs.id)
+
+    with acting_for(mine.sub_merchant_id), pytest.raises(NoTenant), transaction() as session:
+        session.delete(row)
+
+    assert len(all_orders()) == 2
