@@ -41,6 +41,7 @@ GENESIS = "0" * 64
 SEAL_BATCH = 200
 VERIFY_BATCH = 2_000
 WAITING_COUNTED = 1_000
+MOST_OF_A_NAME = 128  # an e-mail address may be longer; the id beside it names the actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class AuditEntry(Base):
     happened_at: Mapped[datetime]
     actor_kind: Mapped[str] = mapped_column(String(16))
     actor_id: Mapped[str] = mapped_column(identifier(64))
-    actor_name: Mapped[str] = mapped_column(String(128))
+    actor_name: Mapped[str] = mapped_column(String(MOST_OF_A_NAME))
     origin: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(identifier(64))
     tenant_id: Mapped[str | None] = mapped_column(identifier(40))
@@ -172,7 +173,7 @@ def record(
         "happened_at": now(),
         "actor_kind": actor.kind,
         "actor_id": actor.id,
-        "actor_name": actor.name,
+        "actor_name": actor.name[:MOST_OF_A_NAME],
         "origin": actor.origin,
         "request_id": str(structlog.contextvars.get_contextvars().get("request_id", "")),
         "tenant_id": tenant_id,

@@ -13,7 +13,7 @@ from config.clock import frozen_at, now
 from config.database import changed_rows, db, transaction
 from config.passwords import hash_password
 from config.sessions import LoginSession, PersonKind, end_sessions_of, find_session
-from config.sign_in import SignInRefused
+from config.sign_in import MAX_EMAIL_LENGTH, SignInRefused
 from config.throttle import TRIES_FROM_ONE_PLACE, TooManyTries
 from config.vault import Secret
 from partner.operators.add import OperatorExists, add_operator
@@ -57,6 +57,18 @@ def test_a_right_code_opens_a_new_session_and_ends_the_first() -> None:
     assert full
     assert full.is_proven
     assert db.session.scalars(select(LoginSession.id)).all() == [full.id]
+
+
+def test_the_longest_address_comes_in_and_the_trail_names_its_beginning() -> None:
+    email = f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 56}.test"
+    known = make_operator(email=email)
+
+    give_code(session=half_way(known), code=known.code(), origin="192.0.2.1")
+
+    signed_in = select(AuditEntry).where(AuditEntry.action == "operator.signed_in")
+    entry = db.session.scalars(signed_in).one()
+    assert len(email) == MAX_EMAIL_LENGTH
+    assert (entry.actor_id, entry.actor_name) == (known.operator.id, email[:128])
 
 
 def test_a_code_works_once_even_in_another_session() -> None:
