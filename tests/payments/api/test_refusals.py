@@ -97,9 +97,9 @@ def test_a_body_in_chunks_is_taken_whole_or_not_at_all(
     assert len(api.get("/orders").json["data"]) == (status == 201)
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/dashboard/", "/", "/api/v1/orders", "/healthz"])
+@pytest.mark.parametrize("path", ["/admin/", "/dashboard/", "/", "/api/v1/orders"])
 @pytest.mark.parametrize("host", ["pay.evil.example", "[::1", "localhost:80@evil.example", ""])
-def test_under_a_host_that_is_not_ours_every_address_is_a_bad_request(
+def test_under_a_host_that_is_not_ours_nothing_but_probes_is_answered(
     client: FlaskClient, path: str, host: str
 ) -> None:
     answer = client.get(path, headers={"Host": host, "Accept": "text/html"})
