@@ -36,7 +36,6 @@ from payments.bills.trade_bill import (
     ENCODING,
     ERRORS,
     BillFile,
-    UnreadableLine,
     line_reader,
 )
 from submerchants.tenancy import across_tenants
@@ -67,7 +66,7 @@ def divide(claim: Claim, download: BillDownload, partner: Partner) -> None:
             sorting.sort(file, partner, download)
             check_totals(file.summary, sorting.totals())
         except BillFault as fault:
-            _refuse(claim, download, fault)
+            _refuse(claim, download, fault, sorting.unreadable())
             return
         release()
         titles = {"header": file.layout.header, "summary_header": file.summary.header}
@@ -102,23 +101,18 @@ class _Sorting:
         shares, line_no, spread = self.shares, 0, len(self.buckets)
         for batch in file.batches():
             waiting: list[list[str]] = [[] for _ in self.buckets]
-            for line in batch:
+            for record in batch:
                 line_no += 1
-                try:
-                    sub_mchid, entry, reason, amounts = read(line)
-                except UnreadableLine:
-                    self._set_aside(line_no, StrayReason.UNREADABLE, "", "", line)
-                    self._stray_totals.row_count += 1
-                    continue
+                sub_mchid, entry, reason, amounts = read(record)
                 share = shares.get(sub_mchid)
                 if share is None or reason is not None:
                     reason = reason or StrayReason.UNKNOWN_SUB_MERCHANT
-                    self._set_aside(line_no, reason, sub_mchid, entry, line)
+                    self._set_aside(line_no, reason, sub_mchid, entry, f"`{record}")
                     self._stray_totals.count(amounts)
                     continue
                 share.totals.count(amounts)
                 waiting[share.place % spread].append(
-                    f"{share.place}{_BETWEEN}{entry}{_BETWEEN}{line}\r\n"
+                    f"{share.place}{_BETWEEN}{entry}{_BETWEEN}`{record}\r\n"
                 )
             for bucket, lines in zip(self.buckets, waiting, strict=True):
                 if lines:
@@ -127,6 +121,15 @@ class _Sorting:
     def totals(self) -> Totals:
         """What all lines add up to, those of nobody included."""
         return sum((share.totals for share in self.shares.values()), self._stray_totals)
+
+    def unreadable(self) -> str:
+        """Where a person begins to look for why a file is refused; empty where all was read."""
+        unread = StrayReason.UNREADABLE
+        first = next((one["line_no"] for one in self.strays if one["reason"] is unread), None)
+        if first is None:
+            return ""
+        count = self.stray_counts[unread]
+        return f" Lines that cannot be read: {count}, the first is line {first} after the header."
 
     def _set_aside(
         self, line_no: int, reason: StrayReason, sub_mchid: str, entry: str, line: str
@@ -197,12 +200,13 @@ def _shares(partner: Partner, download: BillDownload) -> dict[str, Share]:
     return {number: Share(tenant, place) for place, (number, tenant) in enumerate(rows)}
 
 
-def _refuse(claim: Claim, download: BillDownload, fault: BillFault) -> None:
+def _refuse(claim: Claim, download: BillDownload, fault: BillFault, unreadable: str) -> None:
+    told = f"{fault}{unreadable}"
     bills_refused.labels(fault.fault).inc()
-    log.error("bill refused", download=download.id, fault=fault.fault, told=str(fault))
+    log.error("bill refused", download=download.id, fault=fault.fault, told=told)
     with transaction():
-        settle(claim, state=DownloadState.REFUSED, refusal=f"{fault.fault}: {fault}")
-        record_step("bill.refused", download, fault=fault.fault, told=str(fault))
+        settle(claim, state=DownloadState.REFUSED, refusal=f"{fault.fault}: {told}")
+        record_step("bill.refused", download, fault=fault.fault, told=told)
 
 
 def _settle(

@@ -29,7 +29,7 @@ class BillFault(Exception):
 class StrayReason(enum.StrEnum):
     """Why a line of a good file belongs to no tenant."""
 
-    UNREADABLE = "UNREADABLE"  # its fields do not fit the header
+    UNREADABLE = "UNREADABLE"  # its fields do not fit the header, or an amount is not exact
     UNKNOWN_ROW_KIND = "UNKNOWN_ROW_KIND"  # neither payment, refund nor reversal
     UNUSABLE_NUMBER = "UNUSABLE_NUMBER"  # an order number or time outside its alphabet
     OTHER_PROVIDER = "OTHER_PROVIDER"  # a 商户号 that is not ours

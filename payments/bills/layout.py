@@ -70,7 +70,7 @@ class Layout:
     header: str  # the column titles as they came
     width: int
     places: tuple[int, ...]  # of TEXTS, then AMOUNTS, in a line's fields with ABSENT appended
-    free_text: tuple[int, int] | None  # 商品名称 and 商户数据包, when they stand side by side
+    free_text: tuple[int, int] | None  # where 商品名称 and 商户数据包 begin and end, side by side
 
 
 def read_layout(header: str) -> Layout:
@@ -100,7 +100,8 @@ def _place(name: str, found: Mapping[str, int], width: int) -> int:
 
 
 def _free_text(titles: list[str]) -> tuple[int, int] | None:
-    first, second = _FREE_TEXT
-    if first in titles and second in titles and titles.index(second) == titles.index(first) + 1:
-        return titles.index(first), titles.index(second)
-    return None
+    """The columns a merchant writes; None where WeChat Pay's own stand between them."""
+    places = [place for place, title in enumerate(titles) if title.strip() in _FREE_TEXT]
+    if not places or places[-1] - places[0] >= len(places):
+        return None
+    return places[0], places[-1] + 1

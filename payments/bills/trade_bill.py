@@ -2,8 +2,9 @@
 
 The file is a header, lines whose values each begin with a backtick, a summary header and one
 summary line (WeChat Pay document "交易账单字段说明"). Values are neither quoted nor escaped, so a
-line is split on comma and backtick together. A file of any size is read in pieces; what is held is
-one piece and one line.
+line is split on comma and backtick together. Free text may even break the line: a backtick begins
+a record, and whatever does not begin with one continues the record before it. A file of any size is
+read in pieces; what is held is one piece and one record.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from payments.bills.layout import ABSENT, Layout, read_layout
 from payments.bills.totals import SUMMARY_MARK, Summary, read_summary
 from payments.money import FEE_PLACES, FEN_PLACES, InexactMoney, parse_decimal
 
-MAX_LINE_BYTES = 65_536
+MAX_LINE_BYTES = 65_536  # of one record, with the line breaks inside it
 MAX_REMEMBERED_AMOUNTS = 65_536
 BOM = b"\xef\xbb\xbf"
 CRLF = b"\r\n"
@@ -29,6 +30,8 @@ _MARK = SUMMARY_MARK.encode()
 
 Amounts = tuple[int, int, int, int, int, int]  # in the order of layout.AMOUNTS
 Row = tuple[str, str, StrayReason | None, Amounts]  # sub_mchid, entry, why it is stray, amounts
+
+_UNREADABLE: Row = ("", "", StrayReason.UNREADABLE, (0, 0, 0, 0, 0, 0))
 
 
 class BillFile:
@@ -43,36 +46,48 @@ class BillFile:
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
-        head = self._more(b"", b"\n")
+        head = b""
+        while b"\n" not in head:
+            head = self._longer(head)
         line, _, self._rest = head.removeprefix(BOM).partition(b"\n")
         self.newline = CRLF if line.endswith(b"\r") else b"\n"
         self.layout = read_layout(line.removesuffix(b"\r").decode(ENCODING, ERRORS))
 
     def batches(self) -> Iterator[list[str]]:
-        """The lines between header and summary, as many at a time as a piece holds."""
+        """The records between header and summary, as many at a time as a piece holds.
+
+        Each comes without the backtick it begins with, and is one line: where free text broke it,
+        that is told as WeChat Pay's fund bill tells it, by the letters `\\r\\n` or `\\n`.
+        """
         rest, newline = self._rest, self.newline
         while not rest.startswith(_MARK):
-            end = rest.rfind(newline)
+            end = rest.find(newline + _MARK)
             if end < 0:
-                rest = self._more(rest, newline)
+                end = rest.rfind(newline + b"`")
+            if end < 0:
+                rest = self._longer(rest)
                 continue
-            mark = rest.find(newline + _MARK)
-            if mark >= 0:
-                end = mark
-            yield rest[:end].decode(ENCODING, ERRORS).split(newline.decode())
+            yield self._records(rest[:end])
             rest = rest[end + len(newline) :]
         self.summary = self._summary(rest)
 
-    def _more(self, rest: bytes, until: bytes) -> bytes:
-        """`rest` and what follows, up to the next `until` at least."""
-        while until not in rest:
-            if len(rest) > MAX_LINE_BYTES:
-                raise BillFault(Fault.LINE_TOO_LONG, f"A line passes {MAX_LINE_BYTES} bytes.")
-            piece = next(self._pieces, None)
-            if piece is None:
-                raise BillFault(Fault.TRUNCATED, "The bill ends before its summary.")
-            rest += piece
-        return rest
+    def _records(self, block: bytes) -> list[str]:
+        records = block.decode(ENCODING, ERRORS).split(self.newline.decode() + "`")
+        records[0] = records[0].removeprefix("`")
+        if block.count(b"\n") >= len(records):
+            if max(map(len, records)) > MAX_LINE_BYTES:
+                raise _too_long()
+            records = [one.replace("\r\n", r"\r\n").replace("\n", r"\n") for one in records]
+        return records
+
+    def _longer(self, rest: bytes) -> bytes:
+        """`rest`, which holds no end of a line or record, and the next piece."""
+        if len(rest) > MAX_LINE_BYTES:
+            raise _too_long()
+        piece = next(self._pieces, None)
+        if piece is None:
+            raise BillFault(Fault.TRUNCATED, "The bill ends before its summary.")
+        return rest + piece
 
     def _summary(self, rest: bytes) -> Summary:
         for piece in self._pieces:
@@ -89,8 +104,8 @@ class BillFile:
         return read_summary(lines[0], lines[1])
 
 
-class UnreadableLine(Exception):
-    """The line's fields do not fit the header, or an amount in it is not exact."""
+def _too_long() -> BillFault:
+    return BillFault(Fault.LINE_TOO_LONG, f"A line passes {MAX_LINE_BYTES} bytes.")
 
 
 class _Remembered(dict[str, int]):
@@ -109,22 +124,29 @@ class _Remembered(dict[str, int]):
             self[text] = amount
         return amount
 
+    def or_nothing(self, text: str) -> int:
+        """The amount, or nothing where the text is none."""
+        try:
+            return self[text]
+        except InexactMoney:
+            return 0
+
 
 def line_reader(layout: Layout, *, mchid: str, day: str, currency: str) -> Callable[[str], Row]:
-    """A function that reads one line of this layout; it raises UnreadableLine.
+    """A function that reads one line of this layout, whatever the line is.
 
-    A line that can be read but belongs to nobody here comes back with the reason, because its
-    amounts are part of the file's totals all the same. `day` is a Beijing date as `yyyy-MM-dd`.
+    One that is nobody's here comes back with the reason, because its amounts are part of the totals
+    all the same; what cannot be read counts as nothing. `day` is a Beijing date as `yyyy-MM-dd`.
     """
     width, pick = layout.width, itemgetter(*layout.places)
     fen = _Remembered(FEN_PLACES, signed=False)
     fee_units = _Remembered(FEE_PLACES, signed=True)
     kinds, shape = ROW_KINDS, SHAPE.fullmatch
 
-    def read(line: str) -> Row:
-        fields = line[1:].split(",`")
-        if len(fields) != width or line[0] != "`":
-            fields = _anchored(layout, line)
+    def read(record: str) -> Row:
+        fields = record.split(",`")
+        if len(fields) != width and not _anchor(fields, layout):
+            return _UNREADABLE
         fields += ABSENT
         (
             time, row_mchid, sub_mchid, transaction_id, out_trade_no, trade_type, row_kind,
@@ -140,8 +162,9 @@ def line_reader(layout: Layout, *, mchid: str, day: str, currency: str) -> Calla
                 fen[order],
                 fen[requested],
             )
-        except InexactMoney as error:
-            raise UnreadableLine("An amount is not exact.") from error
+        except InexactMoney:
+            texts = settled, refund, voucher_refund, fee, order, requested
+            return sub_mchid, "", StrayReason.UNREADABLE, _exact_ones(fen, fee_units, texts)
         kind = kinds.get(row_kind)
         if kind == "R":
             entry = (
@@ -171,20 +194,32 @@ def line_reader(layout: Layout, *, mchid: str, day: str, currency: str) -> Calla
     return read
 
 
-def _anchored(layout: Layout, line: str) -> list[str]:
-    """The fields of a line whose free text holds the separator itself.
+def _exact_ones(
+    fen: _Remembered, fee_units: _Remembered, texts: tuple[str, str, str, str, str, str]
+) -> Amounts:
+    """What a line adds up to that has an amount which is none: that one counts as nothing."""
+    settled, refund, voucher_refund, fee, order, requested = texts
+    return (
+        fen.or_nothing(settled),
+        fen.or_nothing(refund),
+        fen.or_nothing(voucher_refund),
+        fee_units.or_nothing(fee),
+        fen.or_nothing(order),
+        fen.or_nothing(requested),
+    )
+
+
+def _anchor(fields: list[str], layout: Layout) -> bool:
+    """Put the fields of a line whose free text holds the separator itself in their places.
 
     商品名称 and 商户数据包 are whatever a merchant wrote, and stand side by side. Every other
     column is WeChat Pay's own, so those before are counted from the left and those after from the
-    right; only where one free text ends and the other begins stays unknown, and nobody asks.
+    right; what stands between them is dropped, because nobody asks for it. False where that does
+    not help.
     """
-    fields = line[1:].split(",`")
     surplus = len(fields) - layout.width
-    if not line.startswith("`") or surplus < 0 or layout.free_text is None:
-        raise UnreadableLine(f"The line has {len(fields)} fields, the header {layout.width}.")
-    first, second = layout.free_text
-    return [
-        *fields[:first],
-        ",`".join(fields[first : second + surplus]),
-        *fields[second + surplus :],
-    ]
+    if surplus < 0 or layout.free_text is None:
+        return False
+    first, end = layout.free_text
+    fields[first : end + surplus] = [""] * (end - first)
+    return True
