@@ -17,6 +17,7 @@ from config.clock import beijing_date, beijing_day, now
 from config.database import db
 from config.words import Words
 from payments.bills.entries import Entry, EntryKind, read_entry
+from payments.bills.faults import StrayReason
 from payments.bills.models import BillStray
 from payments.orders.models import Order
 from payments.reconciliation import explanations
@@ -30,6 +31,7 @@ DAY_CUT = timedelta(minutes=10)  # how near midnight a booking may fall on the n
 BILL_HOUR = timedelta(hours=10, minutes=30)  # when the next day's bill has been fetched
 
 _Kind = DiscrepancyKind
+_OF_SOMEBODY_ELSE = (StrayReason.OTHER_PROVIDER, StrayReason.UNKNOWN_SUB_MERCHANT)
 
 
 def explain(differences: Mapping[str, Sequence[Difference]], day: date) -> dict[str, list[Finding]]:
@@ -247,10 +249,12 @@ def _orders_about(entries: Sequence[Entry]) -> Iterable[Known]:
 
 
 def _booked_elsewhere(numbers: Sequence[str]) -> set[str]:
-    """Which numbers of ours a bill names under a sub_mchid that is not their tenant's."""
+    """Which numbers of ours a bill names under a number of nobody here, or of another tenant."""
     found: set[str] = set()
     for some in batches(numbers):
-        strays = select(BillStray.number).where(BillStray.number.in_(some))
+        strays = select(BillStray.number).where(
+            BillStray.number.in_(some), BillStray.reason.in_(_OF_SOMEBODY_ELSE)
+        )
         told = select(Discrepancy.number).where(
             Discrepancy.number.in_(some),
             Discrepancy.kind == DiscrepancyKind.TENANT_DIFFERS,

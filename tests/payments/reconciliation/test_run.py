@@ -190,6 +190,17 @@ def test_what_the_bill_books_under_another_tenant_is_told_on_both_sides_without_
     assert "另一子商户号" in (at_owner[0].explanation_zh or "")
 
 
+def test_a_row_of_its_own_that_was_set_aside_is_not_told_as_another_tenants(
+    provider: Partner, tea: SubMerchant
+) -> None:
+    order = paid(tea)
+    fetched(provider, DAY, bill_bytes([line(provider, tea, order, 货币种类="HKD")]))
+
+    row = compared(provider, tea)
+
+    assert seen(row) == [Seen("MISSING_THERE", order.out_trade_no, "OPEN")]
+
+
 def test_what_the_bill_books_under_a_stranger_is_told_to_the_orders_tenant(
     provider: Partner, tea: SubMerchant
 ) -> None:
