@@ -7,6 +7,7 @@ bill and not in the books, 短款 (MISSING_THERE) is in the books and not on the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -50,15 +51,13 @@ def explain(differences: Mapping[str, Sequence[Difference]], day: date) -> dict[
     }
 
 
+@dataclass(frozen=True, slots=True)
 class _Sides:
     """A difference taken apart."""
 
-    __slots__ = ("ordinal", "ours", "theirs")
-
-    def __init__(self, theirs: Entry | None, ours: Entry | None, ordinal: int) -> None:
-        self.theirs = theirs
-        self.ours = ours
-        self.ordinal = ordinal
+    theirs: Entry | None
+    ours: Entry | None
+    ordinal: int
 
     @classmethod
     def of(cls, difference: Difference) -> _Sides:
@@ -93,8 +92,13 @@ class _Context:
             if sides.theirs is None
         ]
         self._elsewhere = _booked_elsewhere([entry.number for _, entry in lonely])
-        near = [(tenant, entry, self._neighbour(entry)) for tenant, entry in lonely]
-        self._neighbours = Neighbours([(t, e.number, d) for t, e, d in near if d is not None])
+        self._neighbours = Neighbours(
+            [
+                (tenant, entry.number, day_across)
+                for tenant, entry in lonely
+                if (day_across := self._neighbour(entry))
+            ]
+        )
 
     def finding(self, tenant: str, sides: _Sides) -> Finding:
         """What one difference is."""

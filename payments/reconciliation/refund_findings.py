@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
 
@@ -55,6 +55,14 @@ class KnownRefund:
         }
 
 
+class _Original(NamedTuple):
+    """What is asked of the order of a refund that the books do not have."""
+
+    order_id: str
+    sub_merchant_id: str
+    state: OrderState
+
+
 class RefundBooks:
     """What the books know of some refunds, and of the orders these belong to."""
 
@@ -89,14 +97,14 @@ class RefundBooks:
             )
         kind, told = self._compared(entry, refund) if refund else self._unheard_of(entry)
         heals = kind is Kind.STATE_DIFFERS
-        order_id = self._orders[entry.out_trade_no][0] if heals and refund is None else None
+        order = self._orders.get(entry.out_trade_no)
         return Finding(
             kind=kind,
             entry=entry,
             ours=refund.facts if refund else None,
             theirs=present_entry(entry),
             explanation=told,
-            ask_about=order_id,
+            ask_about=order.order_id if order and heals and refund is None else None,
             ask_about_refund=refund.row_id if heals and refund else None,
             look_again_at=now() + SOON if heals else None,
         )
@@ -106,14 +114,14 @@ class RefundBooks:
 
     def _owner(self, entry: Entry) -> str | None:
         order = self._orders.get(entry.out_trade_no)
-        return order[1] if order else None
+        return order.sub_merchant_id if order else None
 
     def _unheard_of(self, entry: Entry) -> tuple[Kind, Words]:
         order = self._orders.get(entry.out_trade_no)
         if order is None:
             return Kind.MISSING_HERE, explanations.REFUND_OF_NO_ORDER
-        if order[2] is not OrderState.PAID:
-            return Kind.STATE_DIFFERS, explanations.refunded_unpaid(order[2])
+        if order.state is not OrderState.PAID:
+            return Kind.STATE_DIFFERS, explanations.refunded_unpaid(order.state)
         return Kind.MISSING_HERE, explanations.REFUND_THAT_DOES_NOT_FIT
 
     def _compared(self, entry: Entry, refund: KnownRefund) -> tuple[Kind, Words]:
@@ -153,13 +161,14 @@ def _refunds_about(entries: Sequence[Entry]) -> Iterable[KnownRefund]:
             yield KnownRefund(*row)
 
 
-def _orders_with(numbers: Iterable[str]) -> dict[str, tuple[str, str, OrderState]]:
-    found: dict[str, tuple[str, str, OrderState]] = {}
+def _orders_with(numbers: Iterable[str]) -> dict[str, _Original]:
+    found: dict[str, _Original] = {}
     for some in batches([number for number in numbers if len(number) <= _LONGEST_NUMBER]):
         rows = db.session.execute(
             select(Order.out_trade_no, Order.id, Order.sub_merchant_id, Order.state).where(
                 Order.out_trade_no.in_(some)
             )
         )
-        found.update((number, (row_id, tenant, state)) for number, row_id, tenant, state in rows)
+        for number, order_id, tenant, state in rows:
+            found[number] = _Original(order_id, tenant, state)
     return found
