@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask import Flask
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
+from config.batches import one_of
 from config.commands import emit, json_option
 from config.database import db, release
 from partner.credentials import get_partner
@@ -107,12 +109,19 @@ def _reconciled(partner: Partner, tenant: SubMerchant | None, day: date) -> list
             row.sub_merchant_id: row
             for row in db.session.scalars(
                 select(Reconciliation).where(
-                    Reconciliation.partner_id == partner.id, Reconciliation.bill_date == day
+                    Reconciliation.partner_id == partner.id,
+                    Reconciliation.bill_date == day,
+                    one_of(Reconciliation.sub_merchant_id, ids),
                 ),
                 execution_options={"populate_existing": True},
             )
         }
-        shown = [_present(one, rows[one.id]) for one in tenants if one.id in rows]
+        differing = unhealed_discrepancies([row.id for row in rows.values()])
+        shown = [
+            _present(one, rows[one.id], differing[rows[one.id].id])
+            for one in tenants
+            if one.id in rows
+        ]
         release()
     return shown
 
@@ -125,7 +134,9 @@ def _bills_here(day: date, sub_merchant_ids: list[str]) -> int:
         return len(set(db.session.scalars(here)) & set(sub_merchant_ids))
 
 
-def _present(tenant: SubMerchant, row: Reconciliation) -> dict[str, Any]:
+def _present(
+    tenant: SubMerchant, row: Reconciliation, differing: Iterable[Discrepancy]
+) -> dict[str, Any]:
     return {
         "sub_mchid": tenant.sub_mchid,
         "bill_date": row.bill_date.isoformat(),
@@ -133,7 +144,7 @@ def _present(tenant: SubMerchant, row: Reconciliation) -> dict[str, Any]:
         "matched": row.matched_count,
         "ours": {"count": row.ours_count, "amount_fen": row.ours_amount_fen},
         "theirs": {"count": row.theirs_count, "amount_fen": row.theirs_amount_fen},
-        "discrepancies": [_present_difference(one) for one in unhealed_discrepancies(row.id)],
+        "discrepancies": [_present_difference(one) for one in differing],
     }
 
 

@@ -7,13 +7,13 @@ of one morning, so the refund counts as under way until WeChat Pay has been aske
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from config.batches import batches
+from config.batches import batches, one_of
 from config.database import db, release, transaction
 from config.logs import get_logger
 from partner.wechatpay.resources.refunds import Refund as Told
@@ -41,25 +41,29 @@ class _Original:
     currency: str
 
 
-def take_in_refunds(sub_merchant_id: str, entries: Iterable[str]) -> None:
-    """Make known what the bill of one tenant has and the books have not. Crosses tenants."""
-    refunds = [read_entry(entry) for entry in entries if entry.startswith(_REFUND)]
+def take_in_refunds(entries: Mapping[str, Iterable[str]]) -> None:
+    """Make known what the bills of some tenants have and the books have not. Crosses tenants."""
+    refunds = [
+        (tenant, read_entry(entry))
+        for tenant, some in entries.items()
+        for entry in some
+        if entry.startswith(_REFUND)
+    ]
     for some in batches(refunds):
         unknown = _unknown(some)
-        originals = _originals(unknown)
+        originals = _originals([entry for _, entry in unknown])
         release()
-        for entry in unknown:
+        for tenant, entry in unknown:
             original = originals.get(entry.out_trade_no)
-            if original is not None and original.sub_merchant_id == sub_merchant_id:
+            if original is not None and original.sub_merchant_id == tenant:
                 _take_in(entry, original)
 
 
-def _unknown(entries: Iterable[Entry]) -> list[Entry]:
-    by_number = {entry.number: entry for entry in entries}
-    known = select(Refund.out_refund_no).where(Refund.out_refund_no.in_(by_number))
-    for number in db.session.scalars(known):
-        by_number.pop(number, None)
-    return list(by_number.values())
+def _unknown(refunds: Sequence[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+    numbers = {entry.number for _, entry in refunds}
+    here = select(Refund.out_refund_no).where(one_of(Refund.out_refund_no, numbers))
+    known = set(db.session.scalars(here))
+    return [(tenant, entry) for tenant, entry in refunds if entry.number not in known]
 
 
 def _originals(entries: Iterable[Entry]) -> dict[str, _Original]:

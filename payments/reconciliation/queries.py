@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import select
 
+from config.batches import batches, one_of
 from config.database import db
 from config.errors import NotFound
 from payments.bills.queries import MAX_PAGE, Page, read_date_cursor
@@ -60,15 +61,18 @@ def list_discrepancies(
     return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
-def unhealed_discrepancies(reconciliation_id: str) -> Iterator[Discrepancy]:
-    """Everything that still differs on one day, handled or not."""
-    return iter(
-        db.session.scalars(
+def unhealed_discrepancies(reconciliation_ids: Sequence[str]) -> dict[str, list[Discrepancy]]:
+    """Everything that still differs, handled or not, by reconciliation; each asked for is there."""
+    found: dict[str, list[Discrepancy]] = {one: [] for one in reconciliation_ids}
+    for some in batches(reconciliation_ids):
+        query = (
             select(Discrepancy)
             .where(
-                Discrepancy.reconciliation_id == reconciliation_id,
+                one_of(Discrepancy.reconciliation_id, some),
                 Discrepancy.state != DiscrepancyState.HEALED,
             )
             .order_by(Discrepancy.entry_kind, Discrepancy.number, Discrepancy.ordinal)
         )
-    )
+        for row in db.session.scalars(query):
+            found[row.reconciliation_id].append(row)
+    return found

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select, update
 
 from config import audit
-from config.batches import insert_missing, update_rows
+from config.batches import batches, insert_missing, one_of, update_rows
 from config.clock import now
 from config.database import changed_rows, db, transaction
 from config.identifiers import new_id
@@ -70,8 +70,9 @@ def record_outcomes(run: Run, outcomes: Sequence[Outcome]) -> None:
     moment = now()
     with transaction():
         hold_days(run, [outcome.claimed.reconciliation_id for outcome in outcomes])
+        found = [(outcome.claimed, one) for outcome in outcomes for one in outcome.findings]
+        _write_findings(run, found)
         for outcome in outcomes:
-            _write_findings(run, outcome.claimed, outcome.findings)
             _schedule(outcome)
         for outcome in outcomes:  # whichever of the two tenants was written first
             _tell_the_other_side(outcome.claimed, outcome.findings)
@@ -89,7 +90,7 @@ def record_findings(run: Run, claimed: Claimed, findings: Sequence[Finding]) -> 
     """Record some findings of a day that is still being compared. Raises RunLost."""
     with transaction():
         hold_days(run, [claimed.reconciliation_id])
-        _write_findings(run, claimed, findings)
+        _write_findings(run, [(claimed, one) for one in findings])
         _tell_the_other_side(claimed, findings)
 
 
@@ -98,28 +99,41 @@ def look_again_at(findings: Iterable[Finding]) -> datetime | None:
     return min((one.look_again_at for one in findings if one.look_again_at), default=None)
 
 
-def _write_findings(run: Run, claimed: Claimed, findings: Sequence[Finding]) -> None:
-    if not findings:
-        return
-    known = {
-        (row.entry_kind, row.number, row.ordinal): row
-        for row in db.session.scalars(
-            select(Discrepancy).where(
-                Discrepancy.reconciliation_id == claimed.reconciliation_id,
-                Discrepancy.number.in_({one.entry.number for one in findings}),
-            )
+def _write_findings(run: Run, found: Sequence[tuple[Claimed, Finding]]) -> None:
+    for some in batches(found):
+        known = _known(some)
+        for claimed, one in some:
+            row = known.get(_about(claimed, one))
+            if row is None:
+                row = _new_row(claimed, one)
+                db.session.add(row)
+                discrepancies_found.labels(one.kind).inc()
+            row.seen_by = run.token
+            if row.state is not DiscrepancyState.HANDLED:
+                _tell(row, one)
+        _ask_about([one for _, one in some])
+
+
+def _known(found: Sequence[tuple[Claimed, Finding]]) -> dict[tuple[object, ...], Discrepancy]:
+    """The discrepancies that are there already, by what they are about."""
+    rows = db.session.scalars(
+        select(Discrepancy).where(
+            one_of(
+                Discrepancy.reconciliation_id, {claimed.reconciliation_id for claimed, _ in found}
+            ),
+            one_of(Discrepancy.number, {one.entry.number for _, one in found}),
         )
-    }
-    for one in findings:
-        row = known.get((one.entry.kind, one.entry.number, one.ordinal))
-        if row is None:
-            row = _new_row(claimed, one)
-            db.session.add(row)
-            discrepancies_found.labels(one.kind).inc()
-        row.seen_by = run.token
-        if row.state is not DiscrepancyState.HANDLED:
-            _tell(row, one)
-    _ask_about(findings)
+    )
+    return {(row.reconciliation_id, row.entry_kind, row.number, row.ordinal): row for row in rows}
+
+
+def _about(claimed: Claimed, finding: Finding) -> tuple[object, ...]:
+    return (
+        claimed.reconciliation_id,
+        finding.entry.kind,
+        finding.entry.number,
+        finding.ordinal,
+    )
 
 
 def _new_row(claimed: Claimed, finding: Finding) -> Discrepancy:

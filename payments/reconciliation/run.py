@@ -132,9 +132,8 @@ def _packed(shares: Iterable[Share], rows: dict[str, int]) -> Iterator[list[Shar
 def _in_memory(run: Run, shares: list[Share], claimed: dict[str, Claimed]) -> list[Outcome]:
     theirs = _entries(shares)
     for share in shares:
-        entries = theirs.get(share.bill_id, ())
-        _require_all(share, len(entries))
-        take_in_refunds(share.sub_merchant_id, entries)
+        _require_all(share, len(theirs.get(share.bill_id, ())))
+    take_in_refunds({share.sub_merchant_id: theirs.get(share.bill_id, ()) for share in shares})
     books = read_books(run.bill_date, [share.sub_merchant_id for share in shares])
     compared = {
         share.sub_merchant_id: compare(
@@ -163,7 +162,7 @@ def _in_memory(run: Run, shares: list[Share], claimed: dict[str, Claimed]) -> li
 def _in_database(run: Run, share: Share, claimed: Claimed) -> Outcome:
     tenant, figures, again, found = share.sub_merchant_id, StagedFigures(), None, 0
     for block in _blocks(share):
-        take_in_refunds(tenant, block.decode().split("\n"))
+        take_in_refunds({tenant: block.decode().split("\n")})
     with staged(_blocks(share)) as connection:
         release()
         for some in staged_differences(connection, run.bill_date, tenant, figures):

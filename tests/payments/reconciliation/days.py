@@ -77,7 +77,7 @@ def day_of(tenant: SubMerchant) -> Reconciliation:
 def discrepancies(row: Reconciliation) -> list[Discrepancy]:
     """What still differs."""
     with across_tenants("a test looks"):
-        return list(unhealed_discrepancies(row.id))
+        return unhealed_discrepancies([row.id])[row.id]
 
 
 def seen(row: Reconciliation) -> list[Seen]:
