@@ -95,7 +95,7 @@ def signed_headers(
     simulator: Simulator, body: bytes, *, timestamp: int | None = None, public_key: bool = False
 ) -> dict[str, str]:
     """Headers with WeChat Pay's genuine signature over exactly this body."""
-    ring = simulator.world.ring
+    ring = simulator.world.rings.first
     key = ring.public_key if public_key else ring.certificate.signing_key
     moment, nonce = str(timestamp or int(time.time())), keys.nonce()
     message = f"{moment}\n{nonce}\n".encode() + body + b"\n"

@@ -1,8 +1,6 @@
 """How the simulator answers an API call: signed when it succeeded, bare when it refused.
 
-The signature covers the very bytes that leave. Which key signs follows WeChat Pay's rules for the
-move from platform certificates to the public key: the request's Wechatpay-Serial asks, the
-merchant's mode decides.
+The signature covers the very bytes that leave. Which key signs is said in `key_rings`.
 """
 
 from __future__ import annotations
@@ -16,9 +14,7 @@ from flask import Response
 
 from partner.simulator import keys
 from partner.simulator.faults import Fault
-from partner.simulator.home import KeyRing
 from partner.simulator.keys import SigningKey
-from partner.simulator.merchants import Provider
 from partner.simulator.refusals import Refusal
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
@@ -33,14 +29,6 @@ def compact_json(document: Any) -> bytes:
 def request_id(number: int = 0) -> str:
     """`<hex id>-<internal number>`; 0 is success."""
     return f"08{secrets.token_hex(19).upper()}-{number}"
-
-
-def signing_key(ring: KeyRing, provider: Provider, asked_serial: str | None) -> SigningKey:
-    """The key that signs an answer to this provider."""
-    asked_public_key = asked_serial == ring.public_key.serial
-    if provider.key_mode == "public_key" or (provider.key_mode == "both" and asked_public_key):
-        return ring.public_key
-    return ring.certificate.signing_key
 
 
 @dataclass(frozen=True)

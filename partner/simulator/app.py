@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, abort, g, request
 from werkzeug.exceptions import HTTPException
 
-from partner.simulator.answers import Accepted, refused, request_id, signed_answer, signing_key
+from partner.simulator.answers import Accepted, refused, request_id, signed_answer
 from partner.simulator.authorization import WireRequest, admit, raw_target
 from partner.simulator.clock import rfc3339
 from partner.simulator.fault_layer import FAULT_KEY, FaultLayer
+from partner.simulator.key_rings import answer_key
+from partner.simulator.keys import SigningKey
 from partner.simulator.merchants import Provider
 from partner.simulator.order_fields import CODE, PRODUCTS
 from partner.simulator.orders import present
@@ -49,8 +51,13 @@ class Asked:
     query: dict[str, str]
 
     def wants_public_key(self, world: World) -> bool:
-        key = signing_key(world.ring, self.provider, self.wants_serial)
-        return key is world.ring.public_key
+        ring = world.rings.of(self.provider.sp_mchid)
+        return answer_key(ring, self.provider, self.wants_serial) is ring.public_key
+
+    def key(self, world: World) -> SigningKey:
+        """What signs the answer: a key of this provider's."""
+        ring = world.rings.of(self.provider.sp_mchid)
+        return answer_key(ring, self.provider, self.wants_serial)
 
 
 Answer = dict[str, Any] | Accepted | Response | None
@@ -155,7 +162,7 @@ def _refunds(app: Flask, world: World) -> None:
 
 def _security(app: Flask, world: World) -> None:
     def list_certificates(asked: Asked) -> Answer:
-        return certificates(world.ring, asked.provider, asked.query)
+        return certificates(world.rings.of(asked.provider.sp_mchid), asked.provider, asked.query)
 
     def echo(asked: Asked) -> Answer:
         return world.echo.answer(asked.provider, asked.serial_no, asked.wants_serial, asked.body)
@@ -194,8 +201,8 @@ def _route(
             return refused(refusal)
         if isinstance(answer, Response):
             return answer
-        key = signing_key(world.ring, asked.provider, asked.wants_serial)
-        return signed_answer(answer, key, world.wire_time(), request.environ.get(FAULT_KEY))
+        fault = request.environ.get(FAULT_KEY)
+        return signed_answer(answer, asked.key(world), world.wire_time(), fault)
 
     endpoint = f"{method} {path}"
     app.add_url_rule(path, endpoint, view, methods=[method], provide_automatic_options=False)

@@ -183,13 +183,17 @@ def _merchants(blueprint: Blueprint, world: World) -> None:
             provider = world.register(asked)
         except BadRegistration as problem:
             raise BadCall(400, str(problem)) from None
-        return jsonify(_with_balances(world, provider)), 200 if before else 201
+        told = {**_with_balances(world, provider), **world.rings.of(provider.sp_mchid).told()}
+        return jsonify(told), 200 if before else 201
 
     @blueprint.post("/platform-certificates/rotate")
     def rotate() -> Response:
-        fresh = world.home.rotate_certificate(world.ring)
-        world.home.describe(world.ring, request.host_url.rstrip("/"))
-        serials = [one.serial for one in world.ring.certificates]
+        sp_mchid = read_payload({"sp_mchid"}).get("sp_mchid", DEFAULT_SP_MCHID)
+        if world.merchants.find(str(sp_mchid)) is None:
+            raise BadCall(404, f"no provider has the number {sp_mchid}")
+        fresh, ring = world.rings.rotate(str(sp_mchid)), world.rings.of(str(sp_mchid))
+        world.home.describe(world.rings.first, request.host_url.rstrip("/"))
+        serials = [one.serial for one in ring.certificates]
         return jsonify(platform_serial_no=fresh.serial, in_force=serials)
 
 

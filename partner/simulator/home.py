@@ -1,7 +1,8 @@
 """The files of DIR: what a developer copies into an SDK, and the private halves WeChat Pay keeps.
 
-The first start makes them, every later start reuses them. Files in DIR itself belong to the
-merchant's side; the folder `wechatpay-private` is WeChat Pay's own and no SDK ever needs it.
+The first start makes them, every later start reuses them. Files in DIR itself belong to the first
+provider's side; the folder `wechatpay-private` is WeChat Pay's own and no SDK ever needs it. It
+holds the keys for the first provider, and a folder for each further one, named by its number.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ PRIVATE_FOLDER = "wechatpay-private"
 
 @dataclass
 class KeyRing:
-    """WeChat Pay's private halves. The newest platform certificate comes last and signs."""
+    """WeChat Pay's private halves for one provider. The newest platform certificate comes last and
+    signs."""
 
+    sp_mchid: str
     authority_key: rsa.RSAPrivateKey
     public_key: SigningKey
     certificates: list[PlatformCertificate]
@@ -41,6 +44,16 @@ class KeyRing:
     @property
     def certificate(self) -> PlatformCertificate:
         return self.certificates[-1]
+
+    def told(self) -> dict[str, str]:
+        """What the provider gets of them: public halves and the names they go by."""
+        public_key = self.public_key.private_key.public_key()
+        return {
+            "wechatpay_public_key_id": self.public_key.serial,
+            "wechatpay_public_key_pem": keys.public_pem(public_key).decode(),
+            "platform_serial_no": self.certificate.serial,
+            "platform_certificate_pem": keys.certificate_pem(self.certificate.certificate).decode(),
+        }
 
     def by_serial(self, serial: str) -> SigningKey | None:
         """The key a request may name in Wechatpay-Serial."""
@@ -59,32 +72,32 @@ class Home:
         self._private = folder / PRIVATE_FOLDER
 
     def open(self) -> KeyRing:
-        """Make or read every key; afterwards the provider's files are all there."""
-        self._private.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._private.chmod(0o700)
-        authority = self._key("authority_key.pem")
-        ring = KeyRing(authority, self._public_key(), self._certificates(authority))
-        self._provider_files(authority)
-        self._write(
-            "wechatpay_public_key.pem",
-            keys.public_pem(ring.public_key.private_key.public_key()),
-            private=False,
-        )
-        self._write(
-            "platform_cert.pem",
-            keys.certificate_pem(ring.certificate.certificate),
-            private=False,
-            replace=True,
-        )
+        """Make or read the first provider's keys; afterwards its files are all there."""
+        ring = self.open_ring(DEFAULT_SP_MCHID)
+        self._provider_files(ring.authority_key)
+        pem = ring.told()["wechatpay_public_key_pem"].encode()
+        self._write("wechatpay_public_key.pem", pem, private=False)
+        self._show_certificate(ring)
         return ring
+
+    def open_ring(self, sp_mchid: str) -> KeyRing:
+        """Make or read WeChat Pay's keys for one provider. Making them takes a moment."""
+        folder = self._folder_of(sp_mchid)
+        for private in (self._private, folder):
+            private.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private.chmod(0o700)
+        authority = self._key(self._private / "authority_key.pem")
+        public_key = self._public_key(folder, sp_mchid)
+        return KeyRing(sp_mchid, authority, public_key, self._certificates(folder, authority))
 
     def rotate_certificate(self, ring: KeyRing) -> PlatformCertificate:
         """A new platform certificate beside the old ones; from now on it signs."""
         fresh = keys.issue_platform_certificate(ring.authority_key)
-        self._keep_certificate(len(ring.certificates) + 1, fresh)
+        folder = self._folder_of(ring.sp_mchid)
+        self._keep_certificate(folder, len(ring.certificates) + 1, fresh)
         ring.certificates.append(fresh)
-        pem = keys.certificate_pem(fresh.certificate)
-        self._write("platform_cert.pem", pem, private=False, replace=True)
+        if ring.sp_mchid == DEFAULT_SP_MCHID:
+            self._show_certificate(ring)
         return fresh
 
     def provider(self) -> dict[str, Any]:
@@ -135,19 +148,28 @@ class Home:
             pem = keys.certificate_pem(certificate)
             self._write("apiclient_cert.pem", pem, private=False)
 
-    def _public_key(self) -> SigningKey:
-        key = self._key("public_key_private_half.pem")
-        id_file = self._private / "public_key_id"
+    def _show_certificate(self, ring: KeyRing) -> None:
+        pem = ring.told()["platform_certificate_pem"].encode()
+        self._write("platform_cert.pem", pem, private=False, replace=True)
+
+    def _folder_of(self, sp_mchid: str) -> Path:
+        return self._private if sp_mchid == DEFAULT_SP_MCHID else self._private / sp_mchid
+
+    def _public_key(self, folder: Path, sp_mchid: str) -> SigningKey:
+        key = self._key(folder / "public_key_private_half.pem")
+        id_file = folder / "public_key_id"
         if not id_file.exists():
             digits = "".join(str(secrets.randbelow(10)) for _ in range(14))
-            self._put(id_file, f"PUB_KEY_ID_0{DEFAULT_SP_MCHID}{digits}000".encode(), 0o600)
+            self._put(id_file, f"PUB_KEY_ID_0{sp_mchid}{digits}000".encode(), 0o600)
         return SigningKey(id_file.read_text(), key)
 
-    def _certificates(self, authority: rsa.RSAPrivateKey) -> list[PlatformCertificate]:
-        if not any(self._private.glob("platform_*_cert.pem")):
-            self._keep_certificate(1, keys.issue_platform_certificate(authority))
+    def _certificates(
+        self, folder: Path, authority: rsa.RSAPrivateKey
+    ) -> list[PlatformCertificate]:
+        if not any(folder.glob("platform_*_cert.pem")):
+            self._keep_certificate(folder, 1, keys.issue_platform_certificate(authority))
         found = []
-        for cert_file in sorted(self._private.glob("platform_*_cert.pem")):
+        for cert_file in sorted(folder.glob("platform_*_cert.pem")):
             key_file = cert_file.with_name(cert_file.name.replace("_cert.pem", "_key.pem"))
             certificate = keys.load_certificate(cert_file.read_bytes())
             key = keys.load_private_key(key_file.read_bytes())
@@ -155,16 +177,15 @@ class Home:
             found.append(PlatformCertificate(certificate, signing_key))
         return found
 
-    def _keep_certificate(self, number: int, made: PlatformCertificate) -> None:
+    def _keep_certificate(self, folder: Path, number: int, made: PlatformCertificate) -> None:
         # The key goes first: a certificate on disk then always has its key.
         stem = f"platform_{number:03}"
         key_pem = keys.private_pem(made.signing_key.private_key)
-        self._put(self._private / f"{stem}_key.pem", key_pem, 0o600)
+        self._put(folder / f"{stem}_key.pem", key_pem, 0o600)
         cert_pem = keys.certificate_pem(made.certificate)
-        self._put(self._private / f"{stem}_cert.pem", cert_pem, 0o644)
+        self._put(folder / f"{stem}_cert.pem", cert_pem, 0o644)
 
-    def _key(self, name: str) -> rsa.RSAPrivateKey:
-        path = self._private / name
+    def _key(self, path: Path) -> rsa.RSAPrivateKey:
         if not path.exists():
             self._put(path, keys.private_pem(keys.generate_key()), 0o600)
         return keys.load_private_key(path.read_bytes())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import threading
 import time
 import uuid
@@ -31,7 +30,7 @@ from partner.simulator.faults import (
     Fault,
     FaultBook,
 )
-from partner.simulator.home import KeyRing
+from partner.simulator.key_rings import KeyRings, notification_key
 from partner.simulator.keys import SigningKey
 from partner.simulator.merchants import Merchants, Provider
 from partner.simulator.outbox import (
@@ -81,7 +80,7 @@ class Notifier:
         *,
         outbox: Outbox,
         merchants: Merchants,
-        ring: KeyRing,
+        rings: KeyRings,
         faults: FaultBook,
         clock: MovableClock,
         wire_time: Callable[[], float],
@@ -89,7 +88,7 @@ class Notifier:
     ) -> None:
         self._outbox = outbox
         self._merchants = merchants
-        self._ring = ring
+        self._rings = rings
         self._faults = faults
         self._clock = clock
         self._wire_time = wire_time
@@ -241,19 +240,9 @@ class Notifier:
         self._outbox.record(notification, tried, state, next_try_at)
 
     def _key(self, notification: Notification, provider: Provider) -> SigningKey:
-        """The key for this try: by the provider's mode, or drawn by the share that is being moved
-        over."""
-        share = provider.notification_public_key_share
-        if provider.key_mode == "both" and share is None:
-            # Nobody steers notifications; whoever asks for the public key in answers holds it,
-            # though.
-            share = 1.0 if notification.wants_public_key else 0.0
-        if provider.key_mode == "public_key":
-            share = 1.0
-        elif provider.key_mode == "certificate" or share is None:
-            share = 0.0
-        drawn = random.random() < share  # noqa: S311 - a lottery, not a secret
-        return self._ring.public_key if drawn else self._ring.certificate.signing_key
+        """The key for this try: one of the provider's own."""
+        ring = self._rings.of(provider.sp_mchid)
+        return notification_key(ring, provider, notification.wants_public_key)
 
     def _headers(
         self, notification: Notification, key: SigningKey, body: bytes

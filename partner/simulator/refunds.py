@@ -16,7 +16,7 @@ from typing import Any, Final
 from partner.simulator import refund_refusals as no
 from partner.simulator.balances import Balances
 from partner.simulator.clock import MovableClock, rfc3339
-from partner.simulator.home import KeyRing
+from partner.simulator.key_rings import KeyRings
 from partner.simulator.ledger import Ledger, Order
 from partner.simulator.merchants import DEFAULT_FEE_RATE_PPM, Merchants, Provider, SubMerchant
 from partner.simulator.refund_amounts import divide
@@ -53,7 +53,7 @@ class Refunds:
     merchants: Merchants
     balances: Balances
     outcomes: Outcomes
-    ring: KeyRing
+    rings: KeyRings
     clock: MovableClock
 
     def apply(self, provider: Provider, raw: bytes, public_key: bool) -> Refund:
@@ -146,7 +146,7 @@ class Refunds:
             raise no.refund_unknown()
         if found.out_refund_no != body["out_refund_no"]:
             raise param_error("退款单号与商户退款单号不匹配", field="/out_refund_no")
-        account = self._receiving_account(body, asked_serial)
+        account = self._receiving_account(provider, body, asked_serial)
         outcome = self.outcomes.next(sub.sub_mchid)
         held = outcome.outcome == HOLD
         settles_at = None if held else self.clock.timestamp() + outcome.after_seconds
@@ -223,12 +223,15 @@ class Refunds:
             raise no.order_unknown_or_unpaid()
         return accepted
 
-    def _receiving_account(self, body: dict[str, Any], asked_serial: str | None) -> str:
+    def _receiving_account(
+        self, provider: Provider, body: dict[str, Any], asked_serial: str | None
+    ) -> str:
         """Where the money goes now. What came sealed must open, and be what it claims."""
         if body["type"] != TO_PAYERS_CARD:
             return "特约商户结算银行卡"
-        number = opened_field(self.ring, body["bank_account"], asked_serial, "/bank_account")
-        name = opened_field(self.ring, body["real_name"], asked_serial, "/real_name")
+        ring = self.rings.of(provider.sp_mchid)
+        number = opened_field(ring, body["bank_account"], asked_serial, "/bank_account")
+        name = opened_field(ring, body["real_name"], asked_serial, "/real_name")
         if not _CARD_NUMBER.fullmatch(number):
             raise param_error("银行卡号格式不正确", field="/bank_account")
         if not name.strip():

@@ -12,6 +12,7 @@ from partner.simulator import keys
 from partner.simulator.clock import rfc3339
 from partner.simulator.fields import Object, Text, parse_body
 from partner.simulator.home import KeyRing
+from partner.simulator.key_rings import KeyRings
 from partner.simulator.merchants import Merchants, Provider
 from partner.simulator.notifier import Notifier
 from partner.simulator.order_fields import NOTIFY_URL
@@ -69,7 +70,7 @@ class Echo:
     """The self-test: says back what it was told, sealed if it came sealed, and calls back if asked
     to."""
 
-    ring: KeyRing
+    rings: KeyRings
     merchants: Merchants
     notifier: Notifier
 
@@ -81,7 +82,8 @@ class Echo:
         said = {"echo_message": body["echo_message"]}
         if "encrypted_echo_message" in body:
             sealed = body["encrypted_echo_message"]
-            text = opened_field(self.ring, sealed, asked, "/encrypted_echo_message")
+            ring = self.rings.of(provider.sp_mchid)
+            text = opened_field(ring, sealed, asked, "/encrypted_echo_message")
             key = self.merchants.public_key(provider, serial_no)
             if key is not None:
                 said["encrypted_echo_message"] = keys.seal_field(key, text)
@@ -99,6 +101,6 @@ class Echo:
             summary="测试成功",
             notify_url=body["notify_url"],
             content={"mchid": provider.sp_mchid, "echo_message": body["echo_message"]},
-            wants_public_key=asked == self.ring.public_key.serial,
+            wants_public_key=asked == self.rings.of(provider.sp_mchid).public_key.serial,
         )
         self.notifier.wake()

@@ -18,6 +18,7 @@ from flask import Flask
 from partner.simulator.app import create_api
 from partner.simulator.bridge_pages import bridge_pages
 from partner.simulator.control import control
+from partner.simulator.home import DEFAULT_SP_MCHID, KeyRing
 from partner.simulator.ledger import Order
 from partner.simulator.pages import pages
 from partner.simulator.payer_levers import payer_levers
@@ -45,7 +46,7 @@ class Simulator:
             wire_time=wire_time,
         )
         self.base_url = base_url
-        self.facts = self.world.home.describe(self.world.ring, base_url)
+        self.facts = self.world.home.describe(self.world.rings.first, base_url)
         self.app = create_app(self.world)
         self.home = home
         self.ledger = self.world.ledger
@@ -101,13 +102,14 @@ class Simulator:
             found[0], amount_fen, out_refund_no=out_refund_no, notify_url=notify_url
         )
 
-    def register(self, **payload: Any) -> None:
-        """As `POST /_simulator/merchants`; BadRegistration names the field at fault."""
-        self.world.register(payload)
+    def register(self, **payload: Any) -> KeyRing:
+        """As `POST /_simulator/merchants`, answering WeChat Pay's keys for the provider;
+        BadRegistration names the field at fault."""
+        return self.world.rings.of(self.world.register(payload).sp_mchid)
 
-    def rotate_platform_certificate(self) -> str:
-        """A new platform certificate, beside the old one; its serial."""
-        return self.world.home.rotate_certificate(self.world.ring).serial
+    def rotate_platform_certificate(self, sp_mchid: str = DEFAULT_SP_MCHID) -> str:
+        """A new platform certificate for a provider, beside its old one; its serial."""
+        return self.world.rings.rotate(sp_mchid).serial
 
     def close(self) -> None:
         self.world.close()

@@ -22,6 +22,7 @@ from partner.simulator.faults import FaultBook
 from partner.simulator.h5 import H5Door
 from partner.simulator.home import DEFAULT_SP_MCHID, Home
 from partner.simulator.inbox import Inbox
+from partner.simulator.key_rings import KeyRings
 from partner.simulator.ledger import Ledger
 from partner.simulator.merchants import Merchants, Provider
 from partner.simulator.notifier import Notifier, delivery_session
@@ -54,23 +55,23 @@ class World:
         wire_time: Callable[[], float] = time.time,
     ) -> None:
         self.home = Home(home)
-        self.ring = self.home.open()
         self.wire_time = wire_time
         self.storage = Storage(home / "ledger.sqlite3" if persistent else None)
         self.clock = MovableClock(wire_time, float(self.storage.setting(CLOCK_SETTING, 0.0)))
         self.clock.watch(lambda offset: self.storage.remember_setting(CLOCK_SETTING, offset))
-        self.faults = FaultBook()
         self.inbox = Inbox(wire_time)
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT_REQUESTS)
         self.merchants = Merchants(self.storage)
+        self.rings = KeyRings(self.home, [one.sp_mchid for one in self.merchants.all()])
         self._register_default_provider()
+        self.faults = FaultBook()
         self.ledger = Ledger(self.storage)
         self.people = People(self.storage)
         self.outbox = Outbox(self.storage)
         self.notifier = Notifier(
             outbox=self.outbox,
             merchants=self.merchants,
-            ring=self.ring,
+            rings=self.rings,
             faults=self.faults,
             clock=self.clock,
             wire_time=wire_time,
@@ -81,7 +82,7 @@ class World:
         self.payers = Payers(self.storage, self.ledger, self.people, self.notifier, self.clock)
         self.codes = PaymentCodes(self.storage)
         self.codepay = CodePay(self.storage, self.orders, self.payers, self.codes, self.balances)
-        self.echo = Echo(self.ring, self.merchants, self.notifier)
+        self.echo = Echo(self.rings, self.merchants, self.notifier)
         self.oauth = OAuth(self.merchants, self.people, self.faults, wire_time)
         self.bridge = Bridge(self.merchants, self.ledger, self.clock)
         self.h5_door = H5Door(self.merchants, self.ledger, self.clock)
@@ -104,6 +105,7 @@ class World:
         """As `POST /_simulator/merchants`; BadRegistration names the field at fault."""
         known = self.merchants.find(str(payload.setdefault("sp_mchid", DEFAULT_SP_MCHID)))
         provider, balances = read_registration(payload, known), read_balances(payload)
+        self.rings.open(provider.sp_mchid)  # first: whoever is registered has keys
         with self.storage.transaction():
             self.merchants.register(provider)
             for sub_mchid, balance_fen in balances.items():
@@ -122,7 +124,7 @@ class World:
             merchants=self.merchants,
             balances=self.balances,
             outcomes=self.refund_outcomes,
-            ring=self.ring,
+            rings=self.rings,
             clock=self.clock,
         )
         self.refund_life = RefundLife(

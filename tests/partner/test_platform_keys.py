@@ -67,7 +67,7 @@ def rotate(simulator: Simulator) -> str:
     """WeChat Pay begins to use another certificate; answers its serial number."""
     answer = simulator.app.test_client().post("/_simulator/platform-certificates/rotate")
     assert answer.status_code < 300
-    return simulator.world.ring.certificate.serial
+    return simulator.world.rings.first.certificate.serial
 
 
 def key_mode(simulator: Simulator, mode: str) -> None:

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +134,25 @@ def is_signed(known: dict[str, rsa.RSAPublicKey], headers: dict[str, str], body:
 
 def wechatpay_keys(home: Path, facts: dict[str, Any]) -> dict[str, rsa.RSAPublicKey]:
     """What a merchant knows of WeChat Pay: the public key and the platform certificate in DIR."""
-    public = serialization.load_pem_public_key((home / "wechatpay_public_key.pem").read_bytes())
-    certified = load_pem_x509_certificate((home / "platform_cert.pem").read_bytes()).public_key()
+    public_key = (home / "wechatpay_public_key.pem").read_text()
+    certificate = (home / "platform_cert.pem").read_text()
+    return keys_told(
+        {
+            **facts,
+            "wechatpay_public_key_pem": public_key,
+            "platform_certificate_pem": certificate,
+        }
+    )
+
+
+def keys_told(told: dict[str, Any]) -> dict[str, rsa.RSAPublicKey]:
+    """WeChat Pay's two keys for a provider, out of what its registration answers."""
+    public = serialization.load_pem_public_key(told["wechatpay_public_key_pem"].encode())
+    certificate = load_pem_x509_certificate(told["platform_certificate_pem"].encode())
+    certified = certificate.public_key()
     assert isinstance(public, rsa.RSAPublicKey)
     assert isinstance(certified, rsa.RSAPublicKey)
-    return {facts["wechatpay_public_key_id"]: public, facts["platform_serial_no"]: certified}
+    return {told["wechatpay_public_key_id"]: public, told["platform_serial_no"]: certified}
 
 
 @pytest.fixture(scope="session")
@@ -190,6 +204,30 @@ def merchant(sim: Simulator, home: Path, web: requests.Session) -> Merchant:
     }
     known = wechatpay_keys(home, facts)
     return Merchant(web, facts["sp_mchid"], facts["serial_no"], key, known, order)
+
+
+@pytest.fixture
+def other(merchant: Merchant, web: requests.Session) -> Merchant:
+    """A further provider with a sub-merchant, and with WeChat Pay's keys for it alone."""
+    spki = serialization.PublicFormat.SubjectPublicKeyInfo
+    public_key = merchant.key.public_key().public_bytes(serialization.Encoding.PEM, spki)
+    registration = {
+        "sp_mchid": "1900000801",
+        "sp_appid": "wx7a51c0ffee000801",
+        "serial_no": "ABCDEF0123456789",
+        "public_key_pem": public_key.decode(),
+        "api_v3_key": "k" * 32,
+        "sub_merchants": [{"sub_mchid": "1900000811", "name": "乙店"}],
+    }
+    told = web.post(f"{BASE}/_simulator/merchants", json=registration).json()
+    numbers = {name: registration[name] for name in ("sp_mchid", "sp_appid")}
+    return replace(
+        merchant,
+        mchid="1900000801",
+        serial_no="ABCDEF0123456789",
+        wechatpay_keys=keys_told(told),
+        order={**merchant.order, **numbers, "sub_mchid": "1900000811"},
+    )
 
 
 @pytest.fixture

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from partner.simulator import Simulator
 from partner.simulator.bill_file import COLUMNS, BillRow, fee_fen, lines
@@ -193,20 +190,9 @@ def test_yesterdays_bill_is_being_made_until_ten(traded: Merchant, sim: Simulato
 
 
 def test_a_link_needs_a_signed_request_from_its_applicant(
-    traded: Merchant, sim: Simulator, web: requests.Session
+    traded: Merchant, other: Merchant, web: requests.Session
 ) -> None:
     link = applied(traded).json()["download_url"]
-    key = rsa.generate_private_key(65537, 2048)
-    spki = serialization.PublicFormat.SubjectPublicKeyInfo
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()
-    other = replace(traded, mchid="1900000801", serial_no="ABCDEF0123456789", key=key)
-    sim.register(
-        sp_mchid=other.mchid,
-        sp_appid="wx7a51c0ffee000801",
-        serial_no=other.serial_no,
-        public_key_pem=pem,
-        api_v3_key="k" * 32,
-    )
 
     unsigned = web.get(link, headers={"Accept": "*/*", "User-Agent": "x"})
     foreign = other.call("GET", link.removeprefix(BASE))

@@ -234,15 +234,10 @@ def test_a_registration_that_cannot_be_understood_names_the_field(
 
 
 def test_two_providers_may_use_the_same_number(
-    merchant: Merchant, web: requests.Session, sim: Simulator
+    merchant: Merchant, other: Merchant, web: requests.Session
 ) -> None:
-    web.post(f"{CONTROL}/merchants", json=registration(sim))
     merchant.place()
-    order = {**merchant.order, "sp_mchid": "1900000801", "sp_appid": "wx7a51c0ffee000801"}
-    other = Merchant(
-        web, "1900000801", "ABCDEF0123456789", merchant.key, merchant.wechatpay_keys, order
-    )
-    placed = other.place(sub_mchid="1900000811")
+    placed = other.place()
 
     which = pay(web, "T20260301-000042")
     paid = pay(web, "T20260301-000042", {"sp_mchid": "1900000801"})

@@ -215,4 +215,4 @@ def test_over_a_socket_the_answer_is_the_same(
     answer = requests.get(socket_base + target, headers=headers, timeout=5)
 
     assert answer.status_code == 200
-    assert len(answer.json()["data"]) == len(sim.world.ring.certificates)
+    assert len(answer.json()["data"]) == len(sim.world.rings.first.certificates)

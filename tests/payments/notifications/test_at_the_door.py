@@ -103,7 +103,7 @@ def test_two_values_in_one_header_are_turned_away_though_genuinely_signed(
     client: FlaskClient, simulator: Simulator, order: Order
 ) -> None:
     body, moment, nonce = envelope(simulator, paid_content(order)), str(int(time.time())), "a1,b2"
-    key = simulator.world.ring.certificate.signing_key
+    key = simulator.world.rings.first.certificate.signing_key
     signature = key.sign(f"{moment}\n{nonce}\n".encode() + body + b"\n")
     told = {"Timestamp": moment, "Nonce": nonce, "Serial": key.serial, "Signature": signature}
 

@@ -291,7 +291,7 @@ def test_another_provider_s_address_does_not_take_it(client, simulator, order):
 
 
 def test_what_was_sealed_for_another_provider_is_turned_away(client, simulator, order):
-    ring = simulator.world.ring
+    ring = simulator.world.rings.first
     shared = {ring.public_key.serial: (simulator.home / "wechatpay_public_key.pem").read_text()}
     other = make_partner(sp_mchid="1900009998", wechatpay_keys=shared)
     body = envelope(simulator, paid_content(order))
