@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
 from config.audit import AuditEntry
-from config.database import db, release
+from config.database import Base, db, release
 from payments.notifications.models import InboxEntry
 from payments.orders.models import Order
 from payments.refunds.models import Refund, RefundTask
@@ -60,6 +60,15 @@ def audit_actions(object_id: str) -> list[str]:
     """What was recorded of one object, oldest first."""
     query = select(AuditEntry).where(AuditEntry.object_id == object_id).order_by(AuditEntry.id)
     return [entry.action for entry in _fresh(list(db.session.scalars(query)))]
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    with db.engine.connect() as connection:
+        return {
+            table.name: sorted(map(tuple, connection.execute(select(table))), key=str)
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def _fresh(rows: list[Row]) -> list[Row]:

@@ -20,6 +20,7 @@ from partner.simulator.answers import Accepted, refused, request_id, signed_answ
 from partner.simulator.authorization import WireRequest, admit, raw_target
 from partner.simulator.clock import rfc3339
 from partner.simulator.fault_layer import FAULT_KEY, FaultLayer
+from partner.simulator.faults import Fault
 from partner.simulator.key_rings import answer_key
 from partner.simulator.keys import SigningKey
 from partner.simulator.merchants import Provider
@@ -54,10 +55,13 @@ class Asked:
         ring = world.rings.of(self.provider.sp_mchid)
         return answer_key(ring, self.provider, self.wants_serial) is ring.public_key
 
-    def key(self, world: World) -> SigningKey:
-        """What signs the answer: a key of this provider's."""
-        ring = world.rings.of(self.provider.sp_mchid)
-        return answer_key(ring, self.provider, self.wants_serial)
+    def key(self, world: World, fault: Fault | None) -> SigningKey:
+        """What signs the answer: a key of this provider's, unless a fault wants a foreign one."""
+        sp_mchid = self.provider.sp_mchid
+        key = answer_key(world.rings.of(sp_mchid), self.provider, self.wants_serial)
+        if fault is not None and fault.kind == "foreign_key":
+            return world.rings.foreign_key(key, sp_mchid, fault.params.get("own_serial"))
+        return key
 
 
 Answer = dict[str, Any] | Accepted | Response | None
@@ -202,7 +206,7 @@ def _route(
         if isinstance(answer, Response):
             return answer
         fault = request.environ.get(FAULT_KEY)
-        return signed_answer(answer, asked.key(world), world.wire_time(), fault)
+        return signed_answer(answer, asked.key(world, fault), world.wire_time(), fault)
 
     endpoint = f"{method} {path}"
     app.add_url_rule(path, endpoint, view, methods=[method], provide_automatic_options=False)

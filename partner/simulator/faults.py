@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -33,6 +33,10 @@ REPLY_KINDS: Final = {
     "unsigned": "the work is done, the answer carries no Wechatpay-* headers",
     "stale_timestamp": "the work is done, the answer is signed `seconds` (600) in the past",
     "unknown_serial": "the work is done, the answer names a key nobody has",
+    "foreign_key": (
+        "the work is done, the answer is signed with WeChat Pay's key for another provider, and"
+        " names it; with `own_serial` true it names the right one"
+    ),
     "cut_reply": "the work is done, the connection breaks in the middle of the answer",
     "slow": "the work is done, the answer drips out over `seconds` (5)",
 }
@@ -43,6 +47,10 @@ NOTIFICATION_KINDS: Final = {
     "notification_missing": "it is never sent",
     "notification_probe": "the first `tries` (1) carry a WECHATPAY/SIGNTEST/ signature",
     "notification_bad_signature": "the first `tries` (1) carry a signature that does not fit",
+    "notification_foreign_key": (
+        "the first `tries` (1) are signed with WeChat Pay's key for another provider; `own_serial`"
+        " as in `foreign_key`"
+    ),
     "notification_wrong_amount": (
         "genuinely signed, the total (or a refund's amount) is off by `delta_fen` (1)"
     ),
@@ -69,6 +77,7 @@ OAUTH_KINDS: Final = {
     "oauth_snapshot": "the exchange answers a snapshot page's virtual openid, which cannot pay",
 }
 KINDS: Final = {**REPLY_KINDS, **OAUTH_KINDS, **NOTIFICATION_KINDS, **BILL_KINDS}
+FOREIGN_KEY_KINDS: Final = frozenset({"foreign_key", "notification_foreign_key"})
 REFUND_ONLY_KINDS: Final = frozenset({"notification_mchid_form"})
 FOREIGN_SUB_MCHID: Final = "1699999999"
 
@@ -124,9 +133,11 @@ class Fault:
 
 
 class FaultBook:
-    """The faults that are waiting, oldest first."""
+    """The faults that are waiting, oldest first. `has_foreign_key` says whether there is more than
+    one provider."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_foreign_key: Callable[[], bool]) -> None:
+        self._has_foreign_key = has_foreign_key
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
@@ -135,6 +146,8 @@ class FaultBook:
         """Set a fault; BadFault names what is wrong with it."""
         if kind not in KINDS:
             raise BadFault(f"kind: {kind!r} is not one of the kinds")
+        if kind in FOREIGN_KEY_KINDS and not self._has_foreign_key():
+            raise BadFault(f"{kind}: there is one provider only; register another first")
         fault = Fault(
             id=f"fault_{next(self._numbers)}",
             kind=kind,
@@ -236,5 +249,7 @@ def _check_params(params: dict[str, Any]) -> None:
         value = params.get(name, name)
         if not isinstance(value, str) or not value:
             raise BadFault(f"{name}: a text")
+    if not isinstance(params.get("own_serial", False), bool):
+        raise BadFault("own_serial: true or false")
     if not isinstance(params.get("set", {}), dict):
         raise BadFault("set: an object to merge into the plain text")

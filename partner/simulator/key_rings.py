@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 from partner.simulator.home import DEFAULT_SP_MCHID, Home, KeyRing
 from partner.simulator.keys import PlatformCertificate, SigningKey
@@ -43,6 +44,18 @@ class KeyRings:
         """A new platform certificate for one provider, beside its old ones."""
         with self._lock:
             return self._home.rotate_certificate(self._rings[sp_mchid])
+
+    def has_several(self) -> bool:
+        """Whether there is a foreign key to sign with."""
+        return len(self._rings) > 1
+
+    def foreign_key(self, key: SigningKey, sp_mchid: str, own_serial: object) -> SigningKey:
+        """Another provider's key of the same kind in place of `key`; with `own_serial` it signs
+        under the name of `key` all the same."""
+        other = next(ring for ring in self._rings.values() if ring.sp_mchid != sp_mchid)
+        is_public_key = key is self.of(sp_mchid).public_key
+        foreign = other.public_key if is_public_key else other.certificate.signing_key
+        return replace(foreign, serial=key.serial) if own_serial else foreign
 
 
 def answer_key(ring: KeyRing, provider: Provider, asked_serial: str | None) -> SigningKey:

@@ -240,9 +240,12 @@ class Notifier:
         self._outbox.record(notification, tried, state, next_try_at)
 
     def _key(self, notification: Notification, provider: Provider) -> SigningKey:
-        """The key for this try: one of the provider's own."""
-        ring = self._rings.of(provider.sp_mchid)
-        return notification_key(ring, provider, notification.wants_public_key)
+        """The key for this try: one of the provider's own, unless a fault wants a foreign one."""
+        ring, manner = self._rings.of(provider.sp_mchid), json.loads(notification.manner)
+        key = notification_key(ring, provider, notification.wants_public_key)
+        if notification.tries < manner.get("notification_foreign_key", 0):
+            return self._rings.foreign_key(key, provider.sp_mchid, manner.get("own_serial"))
+        return key
 
     def _headers(
         self, notification: Notification, key: SigningKey, body: bytes
@@ -255,6 +258,8 @@ class Notifier:
         elif notification.tries < manner.get("notification_bad_signature", 0):
             signature["Wechatpay-Signature"] = spoiled(signature["Wechatpay-Signature"])
             word = "bad"
+        elif notification.tries < manner.get("notification_foreign_key", 0):
+            word = "foreign"
         return {
             **signature,
             "Content-Type": "application/json",
@@ -328,9 +333,14 @@ def _lasting(manner: dict[str, Fault]) -> dict[str, int]:
     names = {
         "notification_probe": "tries",
         "notification_bad_signature": "tries",
+        "notification_foreign_key": "tries",
         "notification_repeated": "repeats",
     }
-    return {kind: manner[kind].number(name, 1) for kind, name in names.items() if kind in manner}
+    lasting = {kind: manner[kind].number(name, 1) for kind, name in names.items() if kind in manner}
+    foreign = manner.get("notification_foreign_key")
+    if foreign is not None and foreign.params.get("own_serial"):
+        lasting["own_serial"] = 1
+    return lasting
 
 
 def _altered(content: dict[str, Any], fault: Fault) -> dict[str, Any]:

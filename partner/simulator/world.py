@@ -64,7 +64,7 @@ class World:
         self.merchants = Merchants(self.storage)
         self.rings = KeyRings(self.home, [one.sp_mchid for one in self.merchants.all()])
         self._register_default_provider()
-        self.faults = FaultBook()
+        self.faults = FaultBook(self.rings.has_several)
         self.ledger = Ledger(self.storage)
         self.people = People(self.storage)
         self.outbox = Outbox(self.storage)

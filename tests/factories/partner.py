@@ -26,6 +26,7 @@ from partner.models import (
     WeChatPayKeyKind,
 )
 from partner.refresh_requests import new_refresh_row
+from partner.simulator.simulator import Simulator
 
 _numbers = itertools.count(1)
 
@@ -122,6 +123,35 @@ def make_partner_of(simulator: WeChatPaySide, **fields: Any) -> Partner:
         },
         **fields,
     )
+
+
+def make_further_partner(simulator: Simulator) -> Partner:
+    """A second provider, known to the simulator too, with WeChat Pay's keys for it alone."""
+    serial_no, api_v3_key = secrets.token_hex(20).upper(), secrets.token_hex(16)
+    told = simulator.register(
+        sp_mchid="1900000801",
+        sp_appid="wx7a51c0ffee000801",
+        serial_no=serial_no,
+        public_key_pem=_public_pem(private_key_pem()),
+        api_v3_key=api_v3_key,
+    ).told()
+    return make_partner(
+        sp_mchid="1900000801",
+        sp_appid="wx7a51c0ffee000801",
+        serial_no=serial_no,
+        api_v3_key=api_v3_key,
+        wechatpay_keys={
+            told["platform_serial_no"]: told["platform_certificate_pem"],
+            told["wechatpay_public_key_id"]: told["wechatpay_public_key_pem"],
+        },
+    )
+
+
+def _public_pem(private_pem: str) -> str:
+    key = serialization.load_pem_private_key(private_pem.encode(), None).public_key()
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
 
 
 def _merchant_key(partner: Partner, serial_no: str, pem: str | None) -> MerchantKey:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 
 from partner.simulator import Simulator
@@ -177,3 +178,55 @@ def test_a_provider_from_before_keys_were_each_one_s_own_gets_them_at_the_start(
     assert (tmp_path / "wechatpay-private" / "1900000801" / "public_key_id").exists()
     assert registered(simulator)["platform_serial_no"] != simulator.facts["platform_serial_no"]
     simulator.close()
+
+
+@pytest.mark.parametrize("own_serial", [False, True])
+def test_a_fault_signs_an_answer_with_another_provider_s_key(
+    merchant: Merchant, other: Merchant, web: requests.Session, own_serial: bool
+) -> None:
+    web.post(f"{CONTROL}/faults", json={"kind": "foreign_key", "own_serial": own_serial})
+
+    foreign, genuine = merchant.place(), merchant.place()
+
+    assert foreign.status_code == 200
+    assert not merchant.is_genuine(foreign)
+    assert (foreign.headers["Wechatpay-Serial"] in merchant.wechatpay_keys) == own_serial
+    assert other.is_genuine(foreign) != own_serial
+    assert merchant.is_genuine(genuine)
+
+
+@pytest.mark.parametrize("own_serial", [False, True])
+def test_a_fault_signs_a_notification_with_another_provider_s_key_and_the_next_is_genuine(
+    merchant: Merchant, other: Merchant, sim: Simulator, receiver: Receiver, own_serial: bool
+) -> None:
+    sim.faults.add("notification_foreign_key", own_serial=own_serial)
+    receiver.statuses = [401, 204]
+    paid(other, sim)
+    sim.clock.advance(16)
+    sim.notifier.deliver_due()
+
+    foreign, genuine = receiver.received
+
+    assert not is_signed(other.wechatpay_keys, *foreign)
+    assert (foreign[0]["Wechatpay-Serial"] in other.wechatpay_keys) == own_serial
+    assert is_signed(merchant.wechatpay_keys, *foreign) != own_serial
+    assert is_signed(other.wechatpay_keys, *genuine)
+    assert [one["signature"] for one in sim.outbox.listed()[0]["tries"]] == ["foreign", "genuine"]
+
+
+@pytest.mark.parametrize("kind", ["foreign_key", "notification_foreign_key"])
+def test_without_a_further_provider_there_is_no_foreign_key(
+    web: requests.Session, sim: Simulator, kind: str
+) -> None:
+    answer = web.post(f"{CONTROL}/faults", json={"kind": kind})
+
+    assert answer.status_code == 400
+    assert "register another" in answer.json()["message"]
+    assert sim.faults.active() == []
+
+
+def test_own_serial_is_true_or_false(other: Merchant, web: requests.Session) -> None:
+    answer = web.post(f"{CONTROL}/faults", json={"kind": "foreign_key", "own_serial": "no"})
+
+    assert answer.status_code == 400
+    assert "own_serial" in answer.json()["message"]

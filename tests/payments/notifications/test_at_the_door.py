@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -17,18 +16,18 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from config.clock import frozen_at, now
-from config.database import Base, db, release
+from config.database import db, release
 from partner.models import Partner
 from partner.simulator.simulator import Simulator
 from payments.notifications.models import InboxState
 from payments.notifications.replay import replay_kept
 from payments.orders.models import Order, OrderState
 from submerchants.tenants.models import SubMerchant
-from tests.books import inbox, order_now
+from tests.books import everything, inbox, order_now
 from tests.factories.partner import make_partner
 from tests.factories.payments import place_order
 from tests.genuine import envelope, notify, paid_content, post, signed_headers
@@ -39,15 +38,6 @@ FLOOD = 30
 @pytest.fixture
 def order(sub_merchant: SubMerchant, partner: Partner) -> Order:
     return place_order(sub_merchant=sub_merchant, partner=partner, amount_fen=1800)
-
-
-def everything() -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table."""
-    with db.engine.connect() as connection:
-        return {
-            table.name: sorted(map(tuple, connection.execute(select(table))), key=str)
-            for table in Base.metadata.sorted_tables
-        }
 
 
 def calls_to(simulator: Simulator) -> int:
