@@ -39,6 +39,10 @@ _REFUSALS: dict[str, Any] = {
         "WeChat Pay was asked about the order of this refund, and it is still not paid. Try again "
         "in a moment."
     ),
+    "not_a_decision": _l("Say in at most 500 characters what was decided and why."),
+    "discrepancy_not_open": _l(
+        "This difference is not open any more: somebody decided about it, or it healed by itself."
+    ),
     "not_a_moment": _l("Give a day and a time."),
     "idempotency_key_reused": _l(
         "This form was sent before with other content. Open the page again."

@@ -1,15 +1,16 @@
-"""Reconciliation of all sub-merchants: the month, a day, one result with what differs."""
+"""Reconciliation of all sub-merchants: the month, a day, one result and who decides about it."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from flask import render_template, request
+from flask.typing import ResponseReturnValue
 
-from admin_ui import wording
-from admin_ui.access import operator_page
+from admin_ui.access import operator_here, operator_page
 from admin_ui.console import blueprint
 from admin_ui.reading import days
+from admin_ui.reconciliation_pages import decide, result_page
 from config.errors import NotFound
 from partner.operators.roles import OperatorPermission
 from payments.reconciliation.models import ReconciliationState
@@ -39,19 +40,24 @@ def reconciliation_day(day: str) -> str:
 @operator_page(OperatorPermission.SEE_RECONCILIATIONS)
 def reconciliation_one(day: str, reconciliation_id: str) -> str:
     """One sub-merchant's day: both totals, and both sides of whatever differs."""
+    return result_page("console", named_result(day, reconciliation_id))
+
+
+@blueprint.post("/reconciliation/<day>/<reconciliation_id>/<discrepancy_id>")
+@operator_page(OperatorPermission.DECIDE_DISCREPANCIES)
+def reconciliation_decide(
+    day: str, reconciliation_id: str, discrepancy_id: str
+) -> ResponseReturnValue:
+    """Say what was decided about an open difference."""
+    return decide(operator_here(), named_result(day, reconciliation_id), discrepancy_id)
+
+
+def named_result(day: str, reconciliation_id: str) -> days.Result:
+    """The result that an address names. Raises NotFound."""
     result = days.get_result(reconciliation_id)
     if result.reconciliation.bill_date != named_day(day):
         raise NotFound("There is no such reconciliation on that day.")
-    return render_template(
-        "reconciliation/result.html",
-        door="console",
-        result=result,
-        differences=days.differences(result.reconciliation),
-        kind_name=wording.kind_name,
-        kind_meaning=wording.kind_meaning,
-        fact_name=wording.fact_name,
-        fact_value=wording.fact_value,
-    )
+    return result
 
 
 def named_day(text: str) -> date:

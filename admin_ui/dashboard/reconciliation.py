@@ -6,10 +6,10 @@ from datetime import date
 
 from flask import render_template, request
 
-from admin_ui import wording
 from admin_ui.access import staff_page
 from admin_ui.dashboard import blueprint
 from admin_ui.reading import days
+from admin_ui.reconciliation_pages import result_page
 from config.errors import NotFound
 from submerchants.staff.roles import StaffPermission
 
@@ -32,14 +32,4 @@ def reconciliation_day(day: str) -> str:
         raise NotFound("There is no such day.") from error
     if not found:
         raise NotFound("Nothing has been reconciled on that day.")
-    result = found[0]
-    return render_template(
-        "reconciliation/result.html",
-        door="dashboard",
-        result=result,
-        differences=days.differences(result.reconciliation),
-        kind_name=wording.kind_name,
-        kind_meaning=wording.kind_meaning,
-        fact_name=wording.fact_name,
-        fact_value=wording.fact_value,
-    )
+    return result_page("dashboard", found[0])

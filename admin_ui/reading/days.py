@@ -7,13 +7,14 @@ import binascii
 import json
 from calendar import Calendar
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
+from config.audit import AuditEntry
 from config.clock import beijing_date, now
 from config.database import db
 from config.errors import NotFound
@@ -124,12 +125,21 @@ class Difference:
     sides: list[tuple[str, Any, Any]]  # field, ours, theirs
     has_ours: bool
     has_theirs: bool
+    decided: AuditEntry | None  # a person's decision, as the trail has it
 
     @property
     def explanation(self) -> str:
         """Why, in the reader's language; in English where the day was compared long ago."""
         told = Words(self.row.explanation_zh or self.row.explanation, self.row.explanation)
         return told.in_language(language_tag())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDifferences:
+    """How many differences nobody has dealt with, counted up to a limit, and the oldest day."""
+
+    number: int
+    oldest: date | None
 
 
 def month_of(text: str | None) -> Month:
@@ -189,22 +199,22 @@ def get_result(reconciliation_id: str) -> Result:
 
 
 def differences(reconciliation: Reconciliation) -> list[Difference]:
-    """What differed that day, open ones first."""
+    """What differed that day, open ones first, up to a limit."""
+    open_first = case((Discrepancy.state == DiscrepancyState.OPEN, 0), else_=1)
     rows = db.session.scalars(
         select(Discrepancy)
         .where(Discrepancy.reconciliation_id == reconciliation.id)
+        .order_by(open_first, Discrepancy.state, Discrepancy.number, Discrepancy.ordinal)
         .limit(MAX_DIFFERENCES)
     ).all()
-    order = list(DiscrepancyState)
-    return [
-        _opened(row) for row in sorted(rows, key=lambda row: (order.index(row.state), row.number))
-    ]
+    decided = _decisions(rows)
+    return [_opened(row, decided.get(row.id)) for row in rows]
 
 
-def open_differences() -> int:
-    """How many differences nobody has dealt with, counted up to a limit."""
+def open_differences() -> OpenDifferences:
+    """The differences of the scope that wait for a person."""
     some = (
-        select(Discrepancy.id)
+        select(Discrepancy.reconciliation_id)
         .where(
             Discrepancy.sub_merchant_id.in_(select(SubMerchant.id)),
             Discrepancy.state == DiscrepancyState.OPEN,
@@ -212,7 +222,19 @@ def open_differences() -> int:
         .limit(_MANY)
         .subquery()
     )
-    return db.session.scalar(select(func.count()).select_from(some)) or 0
+    days = select(func.count(), func.min(Reconciliation.bill_date)).join(
+        some, some.c.reconciliation_id == Reconciliation.id
+    )
+    number, oldest = db.session.execute(days).one()
+    return OpenDifferences(number, oldest)
+
+
+def _decisions(rows: Sequence[Discrepancy]) -> dict[str, AuditEntry]:
+    handled = [row.id for row in rows if row.state is DiscrepancyState.HANDLED]
+    found = select(AuditEntry).where(
+        AuditEntry.object_id.in_(handled), AuditEntry.action == "discrepancy.handled"
+    )
+    return {entry.object_id: entry for entry in db.session.scalars(found)}
 
 
 def _days(first: date, last: date) -> dict[date, Day]:
@@ -253,12 +275,12 @@ def _cell(day: date, found: Mapping[date, Day], *, in_month: bool = True) -> Day
     return Day(day, in_month, known.counts, known.open_differences)
 
 
-def _opened(row: Discrepancy) -> Difference:
+def _opened(row: Discrepancy, decided: AuditEntry | None) -> Difference:
     ours = json.loads(row.ours) if row.ours else None
     theirs = json.loads(row.theirs) if row.theirs else None
     names = list(dict.fromkeys([*(ours or {}), *(theirs or {})]))
     sides = [(name, (ours or {}).get(name), (theirs or {}).get(name)) for name in names]
-    return Difference(row, sides, ours is not None, theirs is not None)
+    return Difference(row, sides, ours is not None, theirs is not None, decided)
 
 
 def _write(row: Reconciliation) -> str:

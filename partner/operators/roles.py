@@ -18,6 +18,7 @@ class OperatorPermission(enum.StrEnum):
     SEE_NOTIFICATIONS = "notifications:read"
     REPLAY_NOTIFICATIONS = "notifications:replay"
     SEE_RECONCILIATIONS = "reconciliations:read"
+    DECIDE_DISCREPANCIES = "reconciliations:write"
     SEE_SUB_MERCHANTS = "sub_merchants:read"
     DIAGNOSE = "sub_merchants:diagnose"
     SEE_WEBHOOKS = "webhooks:read"
@@ -59,6 +60,7 @@ PERMISSIONS: Mapping[OperatorRole, frozenset[OperatorPermission]] = MappingProxy
         | {
             OperatorPermission.EXPORT_ORDERS,
             OperatorPermission.MAKE_REFUNDS,
+            OperatorPermission.DECIDE_DISCREPANCIES,
             OperatorPermission.SEE_AUDIT,
         },
         OperatorRole.VIEWER: _READING,

@@ -7,11 +7,22 @@ from sqlalchemy import func, select, update
 from config import audit
 from config.clock import now
 from config.database import changed_rows, db, transaction
-from config.errors import Conflict, InvalidPayload, NotFound
+from config.errors import Conflict, NotFound, RefusedHere
 from payments.reconciliation.models import Discrepancy, DiscrepancyState, Reconciliation
 from payments.reconciliation.record import state_of
 
-MAX_DECISION_LENGTH = 512
+MAX_DECISION_LENGTH = 500
+
+
+class NotADecision(RefusedHere):
+    """What was given is no sentence that says what was decided."""
+
+    code = "not_a_decision"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"Say in at most {MAX_DECISION_LENGTH} characters what was decided and why."
+        )
 
 
 class DiscrepancySettled(Conflict):
@@ -19,22 +30,37 @@ class DiscrepancySettled(Conflict):
 
     code = "discrepancy_not_open"
 
+    def __init__(self) -> None:
+        super().__init__("This discrepancy has been dealt with, or is gone.")
+
+
+def read_decision(text: str) -> str:
+    """What was decided, in one line: blanks of any kind become one space. Raises NotADecision."""
+    line = " ".join(text.split())
+    if not line or len(line) > MAX_DECISION_LENGTH or not line.isprintable():
+        raise NotADecision
+    return line
+
+
+def get_open_discrepancy(discrepancy_id: str) -> Discrepancy:
+    """One that a person may decide about. Raises NotFound, DiscrepancySettled."""
+    here = select(Discrepancy).where(Discrepancy.id == discrepancy_id)
+    row = db.session.scalars(here).one_or_none()
+    if row is None:
+        raise NotFound("There is no such discrepancy.")
+    if row.state is not DiscrepancyState.OPEN:
+        raise DiscrepancySettled
+    return row
+
 
 def resolve_discrepancy(*, discrepancy_id: str, decision: str) -> Discrepancy:
     """Mark an open discrepancy as dealt with: by whom, when and why. No run opens it again.
 
-    Raises NotFound, InvalidPayload without a reason, DiscrepancySettled when it is not open.
+    Raises NotFound, NotADecision, DiscrepancySettled when it is not open.
     """
-    reason = decision.strip()
-    if not reason or len(reason) > MAX_DECISION_LENGTH or not reason.isprintable():
-        raise InvalidPayload(
-            f"Say in one line of at most {MAX_DECISION_LENGTH} characters what was decided and why."
-        )
+    reason = read_decision(decision)
     with transaction():
-        here = select(Discrepancy).where(Discrepancy.id == discrepancy_id)
-        row = db.session.scalars(here).one_or_none()
-        if row is None:
-            raise NotFound("There is no such discrepancy.")
+        row = get_open_discrepancy(discrepancy_id)
         # A run locks the day first and its discrepancies then; so does this, or each may wait for
         # the other.
         day = select(Reconciliation.id).where(Reconciliation.id == row.reconciliation_id)
@@ -50,7 +76,7 @@ def resolve_discrepancy(*, discrepancy_id: str, decision: str) -> Discrepancy:
             Discrepancy.id == row.id, Discrepancy.state == DiscrepancyState.OPEN
         )
         if not changed_rows(still_open.values(**handled)):
-            raise DiscrepancySettled("This discrepancy has been dealt with, or is gone.")
+            raise DiscrepancySettled
         _recount(row.reconciliation_id)
         audit.record(
             "discrepancy.handled",

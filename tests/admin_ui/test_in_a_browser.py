@@ -318,6 +318,50 @@ def test_a_phone_marks_the_place_behind_more(
     assert places == {"orders": "订单", "audit": "更多"}
 
 
+@pytest.mark.parametrize("size", [DESK, PHONE])
+def test_a_refused_decision_stands_before_the_eyes_with_what_was_typed(
+    place: Place, browser: Browser, signed_in: dict[str, object], size: ViewportSize
+) -> None:
+    page = opened(browser, signed_in, size, "light")
+    page.goto(f"{place.url}/admin/reconciliation/{place.day}/{place.found.id}")
+    last = page.locator("article.difference").last
+    last.get_by_text("裁定", exact=True).click()
+    last.get_by_label("裁定结果和原因").fill("付款人已到店取回现金")
+    last.get_by_label("动态码").fill("000000")
+
+    last.get_by_role("button", name="记录裁定").click()
+
+    refused = page.locator("article.difference").last
+    expect(refused.get_by_role("alert")).to_be_in_viewport()
+    expect(refused.get_by_label("裁定结果和原因")).to_have_value("付款人已到店取回现金")
+    expect(refused.get_by_role("button", name="记录裁定")).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert [one["id"] for one in Axe().run(page).response["violations"]] == []
+    page.context.close()
+
+
+def test_a_decision_that_was_recorded_is_said_before_the_eyes(
+    place: Place, browser: Browser, signed_in: dict[str, object]
+) -> None:
+    found = make_reconciliation(
+        sub_merchant=place.tenant,
+        day=place.day - timedelta(days=40),
+        state=ReconciliationState.DISCREPANT,
+    )
+    make_discrepancy(found, kind=DiscrepancyKind.MISSING_THERE, theirs=None)
+    page = opened(browser, signed_in, PHONE, "light")
+    page.goto(f"{place.url}/admin/reconciliation/{found.bill_date}/{found.id}")
+    page.get_by_text("裁定", exact=True).click()
+    page.get_by_label("裁定结果和原因").fill("付款人已到店取回现金")
+    page.get_by_label("动态码").fill(place.known.code(1))
+
+    page.get_by_role("button", name="记录裁定").click()
+
+    expect(page.locator(".notice.tone-good")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".decision")).to_contain_text(place.known.operator.email)
+    page.context.close()
+
+
 def test_a_number_is_copied_with_one_click(
     place: Place, browser: Browser, signed_in: dict[str, object]
 ) -> None:
