@@ -42,6 +42,7 @@ ACTIONS: dict[str, Any] = {
     "reconciliation.discrepant": _l("Reconciliation found differences"),
     "discrepancy.handled": _l("Difference decided by a person"),
     "notification.replayed": _l("Notification replayed"),
+    "notification.given_up": _l("Kept notification given up: it is not tried again by itself"),
     "notification.quarantined": _l("Notification quarantined: it does not agree"),
     "webhook_endpoint.added": _l("Webhook endpoint added"),
     "webhook_endpoint.changed": _l("Webhook endpoint changed"),

@@ -8,6 +8,9 @@ orders_placed = counter("orders_placed_total", "Orders that WeChat Pay opened.")
 orders_paid = counter("orders_paid_total", "Orders that became paid.", "learned_by")
 closed_orders_paid = counter("closed_orders_paid_total", "Payments that beat our own close.")
 notifications = counter("notifications_total", "Calls on the notification address.", "verdict")
+notifications_given_up = counter(
+    "notifications_given_up_total", "Kept notifications that are not tried again by themselves."
+)
 notification_seconds = seconds("notification", "From the first byte to the answer.")
 refunds_requested = counter("refunds_requested_total", "Refunds that tenants asked for.")
 refunds_moved = counter("refunds_moved_total", "Refunds that came to stand in a state.", "state")

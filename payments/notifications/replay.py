@@ -22,6 +22,7 @@ from partner.gateway import KeyRing, key_ring
 from partner.models import Partner
 from partner.wechatpay.errors import Malformed, Undecryptable
 from partner.wechatpay.notifications import Envelope, read_envelope
+from payments import metrics
 from payments.notifications.dispatch import Applied, dispatch, number_taken, passed
 from payments.notifications.models import InboxEntry, InboxState
 from payments.notifications.receive import UNOPENED
@@ -105,6 +106,8 @@ def _worked(entry: InboxEntry, before: InboxState, work: Callable[[], Applied]) 
             state=applied.state.value,
         )
         db.session.refresh(entry)
+        _leave_to_a_person(entry)
+    _say_if_given_up(entry)
     return entry
 
 
@@ -116,7 +119,7 @@ def due_after(attempts: int) -> timedelta:
 def replay_kept() -> Mapping[str, object]:
     """Work again what our own fault kept back: after 1, 2, 4, 8 … minutes, for six days in all.
 
-    An entry that is still kept after MAX_ATTEMPTS waits for a person to replay it.
+    An entry that is still kept after MAX_ATTEMPTS waits for a person to replay it, and says so.
     """
     moment = now()
     is_due = or_(
@@ -147,4 +150,30 @@ def _count_attempt(entry_id: str) -> None:
         still_kept = update(InboxEntry).where(
             InboxEntry.id == entry_id, InboxEntry.state == InboxState.KEPT
         )
-        changed_rows(still_kept.values(attempts=InboxEntry.attempts + 1))
+        if not changed_rows(still_kept.values(attempts=InboxEntry.attempts + 1)):
+            return
+        entry = db.session.get_one(InboxEntry, entry_id, populate_existing=True)
+        _leave_to_a_person(entry)
+    _say_if_given_up(entry)
+
+
+def _is_given_up(entry: InboxEntry) -> bool:
+    """Whether the try just counted was the last: true once, a person's later ones come after it."""
+    return entry.state is InboxState.KEPT and entry.attempts == MAX_ATTEMPTS
+
+
+def _leave_to_a_person(entry: InboxEntry) -> None:
+    if _is_given_up(entry):
+        audit.record(
+            "notification.given_up",
+            object_kind="notification",
+            object_id=entry.id,
+            tenant_id=entry.tenant_id,
+            reason=entry.reason,
+        )
+
+
+def _say_if_given_up(entry: InboxEntry) -> None:
+    if _is_given_up(entry):
+        log.error("notification given up", id=entry.id, reason=entry.reason)
+        metrics.notifications_given_up.inc()

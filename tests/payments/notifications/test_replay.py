@@ -1,5 +1,7 @@
 """Working an inbox entry again: the same checks, never past them."""
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -20,7 +22,7 @@ from payments.notifications.replay import (
 from payments.orders.models import OrderState
 from payments.orders.sync import sync_order
 from submerchants.tenancy import acting_for
-from tests.books import all_events, inbox, order_now
+from tests.books import all_events, audit_actions, inbox, order_now
 from tests.conftest import PLATFORM_URL
 from tests.factories.payments import make_order, place_order
 from tests.genuine import notify, paid_content
@@ -105,6 +107,47 @@ def test_an_entry_whose_replay_always_fails_is_tried_a_limited_number_of_times(
     assert tried == [1] * (MAX_ATTEMPTS - 1) + [0]
 
 
+@pytest.mark.parametrize("raises", [True, False])
+def test_the_last_try_says_once_that_the_entry_is_left_to_a_person(
+    client, simulator, sub_merchant, partner, caplog, raises
+):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    notify(client, simulator, paid_content(order, sub_mchid="1699999999"))
+    entry = inbox()[0]
+    _keep(entry, raises=raises)
+    before = _given_up(client)
+
+    with frozen_at(now() + 2 * due_after(MAX_ATTEMPTS)):
+        replay_kept()
+        said_early = audit_actions(entry.id).count("notification.given_up")
+        for _ in range(MAX_ATTEMPTS):
+            replay_kept()
+    if not raises:
+        replay(entry.id)  # a person's try that is in vain too
+
+    told = [one for one in caplog.records if "notification given up" in one.getMessage()]
+    assert said_early == 0
+    assert audit_actions(entry.id).count("notification.given_up") == 1
+    assert [one.levelname for one in told] == ["ERROR"]
+    assert entry.id in told[0].getMessage()
+    assert _given_up(client) == before + 1
+
+
+def test_an_entry_that_is_settled_by_its_last_try_is_not_given_up(
+    client, simulator, sub_merchant, partner
+):
+    order = place_order(sub_merchant=sub_merchant, partner=partner)
+    notify(client, simulator, paid_content(order, sub_mchid="1699999999"))
+    entry = inbox()[0]
+    with transaction():
+        last = MAX_ATTEMPTS - 1
+        changed_rows(update(InboxEntry).values(state=InboxState.KEPT, attempts=last))
+
+    replay(entry.id)
+
+    assert "notification.given_up" not in audit_actions(entry.id)
+
+
 def test_news_that_must_wait_is_worked_again_after_an_outage_of_half_a_day(
     simulator, sub_merchant, partner
 ):
@@ -128,3 +171,18 @@ def test_news_that_must_wait_is_worked_again_after_an_outage_of_half_a_day(
 
     assert states == [InboxState.KEPT]
     assert order_now(order).refunded_fen == 400
+
+
+def _keep(entry, *, raises):
+    """Keep an entry for good: its replay raises, or no API v3 key opens it."""
+    resource = json.loads(entry.body)
+    resource["resource"]["ciphertext"] = base64.b64encode(b"sealed with another key").decode()
+    body = "unreadable" if raises else json.dumps(resource)
+    with transaction():
+        changed_rows(update(InboxEntry).values(state=InboxState.KEPT, body=body))
+
+
+def _given_up(client):
+    name = "platform_notifications_given_up_total "
+    lines = client.get("/metrics").text.splitlines()
+    return float(next(one for one in lines if one.startswith(name)).removeprefix(name))
