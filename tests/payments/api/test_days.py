@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from config.clock import frozen_at
 from partner.models import Partner
@@ -16,6 +17,7 @@ from payments.api import answers
 from payments.bills.day import fetch_day
 from payments.reconciliation.run import reconcile_day
 from submerchants.tenants.models import SubMerchant
+from tests.factories.people import form_token, sign_in_operator
 from tests.payments.api.caller import Api
 
 DAY = date(2031, 5, 6)
@@ -125,6 +127,35 @@ def test_what_differed_is_listed_with_its_explanation(api: Api, day: Day) -> Non
     assert difference["out_trade_no"] == day.missing["out_trade_no"]
     assert difference["theirs"] is None
     assert difference["explanation"]
+
+
+def test_what_an_operator_decided_is_told_without_the_operator_and_lasts(
+    api: Api, day: Day, client: FlaskClient, partner: Partner, sub_merchant: SubMerchant
+) -> None:
+    [compared] = api.get("/reconciliations").json["data"]
+    [found] = api.get(f"/reconciliations/{compared['id']}/discrepancies").json["data"]
+    known = sign_in_operator(client)
+    form = {"csrf_token": form_token(client, "/admin/"), "proof": known.code()}
+
+    answer = client.post(
+        f"/admin/reconciliation/{DAY}/{compared['id']}/{found['id']}",
+        data={**form, "decision": "Booked the day after, see case 7."},
+    )
+    reconcile_day(
+        partner_id=partner.id, bill_date=DAY, sub_merchant_ids=[sub_merchant.id], forced=True
+    )
+
+    again = api.get(f"/reconciliations/{compared['id']}").json
+    shown = api.get(f"/reconciliations/{compared['id']}/discrepancies")
+    [decided] = shown.json["data"]
+    assert answer.status_code == 303
+    assert (again["state"], again["open_discrepancies"]) == ("RESOLVED", 0)
+    assert (decided["state"], decided["decision"]) == (
+        "HANDLED",
+        "Booked the day after, see case 7.",
+    )
+    assert decided["handled_at"] == "2031-05-07T02:30:00Z"
+    assert known.operator.email.encode() not in shown.data
 
 
 def test_another_tenants_day_is_absent(api: Api, other_api: Api, day: Day) -> None:
