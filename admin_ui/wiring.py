@@ -67,6 +67,9 @@ class FormSessions(SecureCookieSessionInterface):
         return super().open_session(app, request)
 
 
+_OWN_PAGES = ("/admin/", "/dashboard/")
+
+
 def init_admin_ui(app: Flask, settings: Settings) -> None:
     """Wire everything under `/`, `/admin`, `/dashboard` and `/assets`."""
     is_https = settings.public_base_url.startswith("https://")
@@ -108,10 +111,12 @@ def _known_to_templates() -> dict[str, Any]:
 
 def _here() -> str:
     """The address of this page; of one that answers a form, the nearest that a link can open."""
-    if request.method in access.SAFE_METHODS:
-        return request.full_path.rstrip("?")
-    addresses = current_app.create_url_adapter(request)
     path = request.path
-    while path and addresses is not None and not addresses.test(path, "GET"):
-        path = path.rpartition("/")[0]
-    return request.full_path.rstrip("?") if path == request.path else path or "/"
+    if request.method not in access.SAFE_METHODS:
+        addresses = current_app.create_url_adapter(request)
+        while path and addresses is not None and not addresses.test(path, "GET"):
+            path = path.rpartition("/")[0]
+    # Elsewhere than in our own pages a query may hold what no page repeats, such as an OAuth code.
+    if path == request.path and path.startswith(_OWN_PAGES):
+        return request.full_path.rstrip("?")
+    return path or "/"

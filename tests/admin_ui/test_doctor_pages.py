@@ -116,7 +116,7 @@ def test_a_pages_address_is_judged_with_the_exact_string_to_enter(
 
 
 @pytest.mark.parametrize(
-    "url", ["<script>alert(1)</script>", "https://<b>.example.com/", "ftp://x", "\x00", "#"]
+    "url", ["<script>alert(1)</script>", "https://<b>.example.com/", "ftp://x", "#"]
 )
 def test_whatever_is_entered_as_an_address_stays_text(
     client: FlaskClient, sub_merchant: SubMerchant, url: str
