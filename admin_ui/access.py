@@ -35,7 +35,9 @@ from submerchants.tenancy import across_tenants, acting_for
 from submerchants.tenants.models import SubMerchant, TenantState
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OWN_PLACE = re.compile(r"/(admin|dashboard)(/[A-Za-z0-9_./-]*)?(\?[A-Za-z0-9_.~%&=+:|*-]*)?")
+_OWN_PLACE = re.compile(
+    r"/(admin|dashboard|api/docs)(/[A-Za-z0-9_./-]*)?(\?[A-Za-z0-9_.~%&=+:|*-]*)?"
+)
 
 P = ParamSpec("P")
 csrf = CSRFProtect()

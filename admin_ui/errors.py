@@ -9,8 +9,9 @@ from flask import Response, g, has_request_context, render_template, request
 from flask_babel import gettext as _
 
 from config.errors import AppError
+from config.i18n import LANGUAGE_PATH
 
-_OURS = ("/admin", "/dashboard", "/language")
+_OURS = ("/admin", "/dashboard", LANGUAGE_PATH)
 _EXPIRED = "page_expired"
 _FOR_MACHINES = ("/api", "/notify", "/healthz", "/readyz", "/metrics", "/assets")
 

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from admin_ui import access
 from config.answers import public
 from config.database import transaction
-from config.i18n import LANGUAGE_COOKIE, LANGUAGES
+from config.i18n import LANGUAGE_COOKIE, LANGUAGE_PATH, LANGUAGES
 from config.sessions import LoginSession, PersonKind, end_session
 from config.sign_in import SignInRefused
 from config.throttle import TooManyTries
@@ -111,7 +111,7 @@ def staff_out() -> ResponseReturnValue:
     return _leave(PersonKind.STAFF, url_for("sign_in.staff_door"))
 
 
-@blueprint.post("/language")
+@blueprint.post(LANGUAGE_PATH)
 @public
 def language() -> ResponseReturnValue:
     """Remember the chosen language in a cookie of this browser."""

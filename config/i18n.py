@@ -19,6 +19,7 @@ TRANSLATIONS = Path(__file__).resolve().parent / "translations"
 DEFAULT_LANGUAGE = "zh_Hans_CN"
 LANGUAGES = {"zh_Hans_CN": "中文", "en": "English"}
 LANGUAGE_COOKIE = "language"
+LANGUAGE_PATH = "/language"  # where every page's switch sends the choice
 LANGUAGE_TAGS = {"zh_Hans_CN": "zh-CN", "en": "en"}
 
 
@@ -50,7 +51,7 @@ def init_i18n(app: Flask) -> None:
 def compile_catalogues() -> list[Path]:
     """Compile every catalogue that is older than its text; answers which were written."""
     written = []
-    for text in sorted(TRANSLATIONS.glob("*/LC_MESSAGES/messages.po")):
+    for text in sorted(TRANSLATIONS.glob("*/LC_MESSAGES/*.po")):
         compiled = text.with_suffix(".mo")
         if compiled.exists() and compiled.stat().st_mtime >= text.stat().st_mtime:
             continue

@@ -5,7 +5,7 @@ The table of refusals is also what the documentation page shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,14 @@ class Refusal:
 
     meaning: str
     codes: Mapping[str, str]  # code → what it says
+
+    def told(self, look_up: Callable[[str], str] = str) -> str:
+        """Meaning and codes in a line, in the language that `look_up` puts texts into."""
+        codes = ", ".join(f"`{name}`" for name in self.codes)
+        return look_up("%(meaning)s Codes: %(codes)s.") % {
+            "meaning": look_up(self.meaning),
+            "codes": codes,
+        }
 
 
 REFUSALS: Mapping[int, Refusal] = MappingProxyType(
@@ -187,9 +195,8 @@ def _described(status: int) -> dict[str, Any]:
     refusal = REFUSALS[status]
     code, message = next(iter(refusal.codes.items()))
     example = {"code": code, "message": message, "detail": {}, "request_id": "req_01krx3m8d2q7v5"}
-    words = ", ".join(f"`{name}`" for name in refusal.codes)
     return {
-        "description": f"{refusal.meaning} Codes: {words}.",
+        "description": refusal.told(),
         "content": {"application/json": {"schema": {"$ref": ERROR_SCHEMA}, "example": example}},
     }
 

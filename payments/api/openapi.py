@@ -1,7 +1,8 @@
 """The tenant API's document, the page that shows it, and the application that carries both.
 
 flask-openapi writes the document from the routes and their models; what every route has in common
-is added here, once. The page needs nothing from outside and holds no script of its own.
+is added here, once. The page needs nothing from outside, holds no script inline, and shows a
+copy of the document in its reader's language.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 
 from config.answers import public
 from config.errors import NotFound
+from config.i18n import LANGUAGE_PATH, chosen_language, language_tag
 from config.payloads import StrictJSONProvider, invalid_fields
 from payments.api import (
     bills,
@@ -37,6 +39,7 @@ from payments.api.answers import Error
 from payments.api.binding import KEY_HEADER, REPLAY_HEADER
 from payments.api.describe import API_PREFIX, IDEMPOTENCY_KEY, REFUSALS, SECURITY_SCHEME
 from payments.api.limits import READS_A_MINUTE, WRITES_A_MINUTE, init_limits
+from payments.api.words import in_readers_language, readers_labels, worded
 
 OPENAPI_VERSION = "3.1.0"
 DOCUMENT_PATH = f"{API_PREFIX}/openapi.json"
@@ -138,11 +141,7 @@ def init_api(app: OpenAPI, redis_url: str | None = None) -> None:
 @public
 def document() -> Response:
     """The API's description, in OpenAPI 3.1."""
-    kept = current_app.extensions.get("openapi_document")
-    if kept is None:
-        kept = json.dumps(api_document(current_app), ensure_ascii=False).encode()
-        current_app.extensions["openapi_document"] = kept
-    return Response(kept, mimetype="application/json")
+    return _kept_json("openapi_document", api_document)
 
 
 @pages.get("/api/docs")
@@ -151,10 +150,23 @@ def docs() -> str:
     """The description as people read it."""
     return render_template(
         "api_docs.html",
+        tag=language_tag(),
+        language_path=LANGUAGE_PATH,
         document_path=DOCUMENT_PATH,
         refusals=REFUSALS,
+        in_readers_language=in_readers_language,
+        readers_labels=readers_labels(),
         writes_a_minute=WRITES_A_MINUTE,
         reads_a_minute=READS_A_MINUTE,
+    )
+
+
+@pages.get("/api/docs/openapi.json")
+@public
+def worded_document() -> Response:
+    """The description for the page: the same calls, in the language its reader chose."""
+    return _kept_json(
+        f"openapi_document_{chosen_language()}", lambda app: worded(api_document(app))
     )
 
 
@@ -165,6 +177,15 @@ def docs_asset(name: str) -> Response:
     if name not in _ASSETS:
         raise NotFound("There is nothing here. Check the address.")
     return send_file(_ASSETS[name], max_age=ASSET_SECONDS)
+
+
+def _kept_json(name: str, make: Callable[[Flask], dict[str, Any]]) -> Response:
+    """What is made once for this process, since nothing of it changes while it runs."""
+    kept = current_app.extensions.get(name)
+    if kept is None:
+        kept = json.dumps(make(current_app), ensure_ascii=False).encode()
+        current_app.extensions[name] = kept
+    return Response(kept, mimetype="application/json")
 
 
 def api_document(app: Flask) -> dict[str, Any]:

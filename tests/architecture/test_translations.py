@@ -45,10 +45,10 @@ def test_nothing_is_left_untranslated(language: str, asked_for: Catalog) -> None
     assert silent == []
 
 
-@pytest.mark.parametrize("language", sorted(LANGUAGES))
-def test_catalogues_are_compiled(language: str) -> None:
-    text = TRANSLATIONS / language / "LC_MESSAGES" / "messages.po"
-
+@pytest.mark.parametrize(
+    "text", sorted(TRANSLATIONS.glob("*/LC_MESSAGES/*.po")), ids=lambda path: path.stem
+)
+def test_catalogues_are_compiled(text: Path) -> None:
     compiled = text.with_suffix(".mo")
 
     assert compiled.exists()

@@ -1,11 +1,13 @@
-"""The page that shows the API: readable without a network, under the strictest policy."""
+"""The page that shows the API: in both languages, without a network, under the strictest policy."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from payments.api.describe import REFUSALS
 from payments.api.openapi import api_document
@@ -34,6 +36,40 @@ def test_the_page_tells_every_code(client: FlaskClient) -> None:
 
     codes = {code for refusal in REFUSALS.values() for code in refusal.codes}
     assert {code for code in codes if f"<code>{code}</code>" not in page} == set()
+
+
+def test_the_page_is_chinese_until_somebody_chooses_english(client: FlaskClient) -> None:
+    chinese = client.get("/api/docs", headers={"Accept-Language": "en"}).text
+    [token] = re.findall(r'name="csrf_token" value="([^"]+)"', chinese)
+    form = {"language": "en", "next": "/api/docs", "csrf_token": token}
+
+    chosen = client.post("/language", data=form)
+    english = client.get("/api/docs").text
+
+    assert 'lang="zh-CN"' in chinese
+    assert "第一笔订单" in chinese
+    assert "没有接口密钥，或密钥无效。" in chinese
+    assert (chosen.status_code, chosen.location) == (303, "/api/docs")
+    assert 'lang="en"' in english
+    assert not re.search(r"[\u4e00-\u9fff]", english.replace("中文", ""))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 390])
+def test_one_click_without_script_turns_the_page_english(
+    app: Flask, browser: Browser, live_url: str, width: int
+) -> None:
+    size = {"width": width, "height": 844}
+    page = browser.new_page(java_script_enabled=False, viewport=size)  # type: ignore[arg-type]
+    page.goto(f"{live_url}/api/docs")
+    expect(page.get_by_role("heading", level=1)).to_have_text("商户接口")
+
+    page.get_by_role("button", name="English").click()
+
+    expect(page).to_have_url(f"{live_url}/api/docs")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The sub-merchant's API")
+    expect(page.get_by_role("button", name="中文")).to_be_visible()
+    page.close()
 
 
 @pytest.mark.browser
