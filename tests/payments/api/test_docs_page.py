@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, expect
 
+from config.i18n import LANGUAGE_COOKIE
 from payments.api.describe import REFUSALS
 from payments.api.openapi import api_document
 
@@ -69,6 +70,27 @@ def test_one_click_without_script_turns_the_page_english(
     expect(page).to_have_url(f"{live_url}/api/docs")
     expect(page.get_by_role("heading", level=1)).to_have_text("The sub-merchant's API")
     expect(page.get_by_role("button", name="中文")).to_be_visible()
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("language", "order", "parameters"),
+    [("zh_Hans_CN", "下单。", "参数"), ("en", "Place an order.", "Parameters")],
+)
+def test_a_phone_shows_a_call_in_the_chosen_language_and_no_wider_than_itself(
+    app: Flask, browser: Browser, live_url: str, language: str, order: str, parameters: str
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.context.add_cookies([{"name": LANGUAGE_COOKIE, "value": language, "url": live_url}])
+    page.goto(f"{live_url}/api/docs")
+
+    call = page.locator(".opblock").filter(has_text=order).first
+    call.locator(".opblock-summary-control").click()
+
+    expect(call.locator(".opblock-section-header").first).to_contain_text(parameters)
+    expect(call.locator(".responses-table").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
     page.close()
 
 
