@@ -70,21 +70,6 @@ def _next_morning() -> object:
         yield
 
 
-@pytest.fixture
-def provider(app: Flask) -> Partner:
-    return make_partner()
-
-
-@pytest.fixture
-def tea(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)
-
-
-@pytest.fixture
-def cake(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)
-
-
 def row(
     partner: Partner, tenant: SubMerchant, amount_fen: int = 100, **fields: str
 ) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
-from flask import Flask
 from sqlalchemy import select
 
 from config.clock import frozen_at
@@ -17,8 +16,6 @@ from payments.bills.queries import stream_trade_csv
 from submerchants.tenancy import acting_for
 from submerchants.tenants.models import SubMerchant
 from tests.factories.bills import Row, bill_bytes, fetched, payment_row
-from tests.factories.partner import make_partner
-from tests.factories.submerchants import make_sub_merchant
 
 DAY = date(2031, 5, 6)
 NEXT_MORNING = datetime(2031, 5, 7, 2, 30, tzinfo=UTC)
@@ -28,21 +25,6 @@ NEXT_MORNING = datetime(2031, 5, 7, 2, 30, tzinfo=UTC)
 def _next_morning() -> Iterator[None]:
     with frozen_at(NEXT_MORNING):
         yield
-
-
-@pytest.fixture
-def provider(app: Flask) -> Partner:
-    return make_partner()
-
-
-@pytest.fixture
-def tea(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)
-
-
-@pytest.fixture
-def cake(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)
 
 
 def row(partner: Partner, tenant: SubMerchant, amount_fen: int, **fields: str) -> Row:
