@@ -1,11 +1,11 @@
-"""WeChat Pay's calls to us: proven first, then read, then decrypted. Decides nothing about them.
+"""WeChat Pay's calls to us: proven first (`verification`), then read, then decrypted.
 
 The three steps fail apart, because each has its own answer: `Untrusted` is turned away with 4xx,
-`Malformed` and `Undecryptable` are genuine calls a person must look at. Pass the raw body bytes as
-they arrived. WeChat Pay document: "支付成功回调通知".
+`Malformed` and `Undecryptable` are genuine calls a person must look at. Nothing is decided about
+them here. WeChat Pay document: "支付成功回调通知".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,6 @@ from typing import Final
 from partner.wechatpay import wire
 from partner.wechatpay.ciphers import ALGORITHM, open_resource
 from partner.wechatpay.errors import Malformed
-from partner.wechatpay.verification import Headers, Verifier
 
 RESOURCE_TYPE: Final = "encrypt-resource"
 _LONGEST_NAME: Final = 64
@@ -38,41 +37,6 @@ class Envelope:
     def decrypted(self, api_v3_keys: Sequence[bytes]) -> bytes:
         """The plaintext bytes, or `Undecryptable`."""
         return open_resource(api_v3_keys, self.nonce, self.associated_data, self.ciphertext)
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """A notification proven and opened; what its `plaintext` claims is still to be compared."""
-
-    id: str
-    event_type: str
-    resource_type: str
-    original_type: str
-    create_time: datetime
-    summary: str
-    plaintext: Mapping[str, object] = field(repr=False)
-    raw_plaintext: bytes = field(repr=False)
-    verified_by: str
-
-
-def open_notification(
-    headers: Headers, body: bytes, verifier: Verifier, api_v3_keys: Sequence[bytes]
-) -> Notification:
-    """Verify, read and decrypt one call; raises `Untrusted`, `Malformed` or `Undecryptable`."""
-    verified_by = verifier.verify(headers, body)
-    envelope = read_envelope(body)
-    raw_plaintext = envelope.decrypted(api_v3_keys)
-    return Notification(
-        id=envelope.id,
-        event_type=envelope.event_type,
-        resource_type=envelope.resource_type,
-        original_type=envelope.original_type,
-        create_time=envelope.create_time,
-        summary=envelope.summary,
-        plaintext=wire.read_object(raw_plaintext),
-        raw_plaintext=raw_plaintext,
-        verified_by=verified_by.serial,
-    )
 
 
 def read_envelope(body: bytes) -> Envelope:

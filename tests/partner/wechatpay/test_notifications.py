@@ -1,15 +1,16 @@
 """WeChat Pay's calls to us: opened when genuine, told apart by how far they got when not."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from partner.wechatpay import wire
 from partner.wechatpay.errors import Malformed, Undecryptable, Untrusted
-from partner.wechatpay.notifications import Notification, open_notification
+from partner.wechatpay.notifications import Envelope, read_envelope
 from partner.wechatpay.resources.transactions import Transaction
 from partner.wechatpay.verification import Verifier
 from tests.partner.wechatpay.conftest import API_V3_KEY, PLATFORM_SERIAL
@@ -23,7 +24,26 @@ from tests.partner.wechatpay.sealing import (
 )
 
 OLD_KEY = b"vutsrqponmlkjihgfedcba9876543210"
+
+
+class Notification(NamedTuple):
+    """One that was proven, read and decrypted."""
+
+    verified_by: str
+    envelope: Envelope
+    plaintext: Mapping[str, object]
+
+
 Opener = Callable[..., Notification]
+
+
+def opened_by(
+    verifier: Verifier, headers: dict[str, str], body: bytes, keys: Sequence[bytes]
+) -> Notification:
+    """The three steps, in the platform's order."""
+    proof = verifier.verify(headers, body)
+    envelope = read_envelope(body)
+    return Notification(proof.serial, envelope, wire.read_object(envelope.decrypted(keys)))
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +52,7 @@ def opened(platform_key: RSAPrivateKey) -> Opener:
     verifier = Verifier({PLATFORM_SERIAL: platform_key.public_key()}, now=lambda: NOW)
 
     def open_signed(body: bytes, keys: tuple[bytes, ...] = (API_V3_KEY,)) -> Notification:
-        return open_notification(signed_headers(platform_key, body), body, verifier, keys)
+        return opened_by(verifier, signed_headers(platform_key, body), body, keys)
 
     return open_signed
 
@@ -41,12 +61,12 @@ def test_a_genuine_notification_opens_to_what_was_paid(opened: Opener) -> None:
     notification = opened(envelope(sealed(json_bytes(PAID))))
 
     paid = Transaction.from_wire(notification.plaintext)
-    assert notification.event_type == "TRANSACTION.SUCCESS"
-    assert notification.original_type == "transaction"
-    assert notification.summary == "支付成功"
-    assert notification.create_time.isoformat() == "2026-03-01T04:01:03+00:00"
+    assert notification.envelope.event_type == "TRANSACTION.SUCCESS"
+    assert notification.envelope.original_type == "transaction"
+    assert notification.envelope.summary == "支付成功"
+    assert notification.envelope.create_time.isoformat() == "2026-03-01T04:01:03+00:00"
     assert notification.verified_by == PLATFORM_SERIAL
-    assert notification.raw_plaintext == json_bytes(PAID)
+    assert notification.plaintext == PAID
     assert (paid.is_paid, paid.total_fen, paid.payer_total_fen) == (True, 1880, 1780)
 
 
@@ -84,8 +104,8 @@ def test_a_captured_notification_admits_no_change_of_a_single_byte(
     assume(changed != body)
 
     with pytest.raises(Untrusted):
-        open_notification(headers, changed, verifier, [API_V3_KEY])
-    assert open_notification(headers, body, verifier, [API_V3_KEY]).plaintext == PAID
+        opened_by(verifier, headers, changed, [API_V3_KEY])
+    assert opened_by(verifier, headers, body, [API_V3_KEY]).plaintext == PAID
 
 
 @pytest.mark.parametrize("field", ["ciphertext", "nonce", "associated_data"])
@@ -190,10 +210,10 @@ def test_fields_of_tomorrow_are_ignored(opened: Opener) -> None:
     assert Transaction.from_wire(notification.plaintext).is_paid
 
 
-def test_nothing_secret_shows_when_a_notification_is_printed(opened: Opener) -> None:
-    notification = opened(envelope(sealed(json_bytes(PAID))))
+def test_what_is_sealed_does_not_show_when_an_envelope_is_printed(opened: Opener) -> None:
+    resource = sealed(json_bytes(PAID))
 
-    printed = repr(notification)
+    printed = repr(opened(envelope(resource)).envelope)
 
-    assert "oAAAAbbbbCCCC" not in printed
-    assert json.loads(notification.raw_plaintext)["payer"]["sp_openid"].startswith("oAAAAbbbbCCCC")
+    assert resource["ciphertext"] not in printed
+    assert resource["nonce"] not in printed
