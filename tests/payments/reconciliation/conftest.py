@@ -1,4 +1,4 @@
-"""The morning after, a provider and two tenants."""
+"""The morning after."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from flask import Flask
 
 from config.clock import frozen_at
 from partner.models import Partner
-from submerchants.tenants.models import SubMerchant
 from tests.factories.partner import make_partner
-from tests.factories.submerchants import make_sub_merchant
 from tests.payments.reconciliation.days import NEXT_MORNING
 
 
@@ -24,13 +22,3 @@ def _next_morning() -> Iterator[None]:
 @pytest.fixture
 def provider(app: Flask, _next_morning: None) -> Partner:
     return make_partner()
-
-
-@pytest.fixture
-def tea(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)
-
-
-@pytest.fixture
-def cake(provider: Partner) -> SubMerchant:
-    return make_sub_merchant(partner=provider)

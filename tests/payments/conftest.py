@@ -1,4 +1,4 @@
-"""A provider with two sub-merchants, whose bill is fetched."""
+"""A provider with two sub-merchants, where a test needs no more of them."""
 
 from __future__ import annotations
 
